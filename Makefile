@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# A thin front: meson and ninja build, tests/run tests. "make help" lists what there is.
+
+BUILD ?= build
+MESON_FLAGS ?=
+DESTDIR ?=
+PYTHON = /usr/bin/python3
+SOURCES = git ls-files --cached --others --exclude-standard -- '*.c' '*.h'
+
+.DEFAULT_GOAL := all
+.PHONY: all help deps demo test bench bench-quick soak fuzz format lint install clean
+
+all: $(BUILD)/build.ninja ## build everything into build/
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) $(MESON_FLAGS)
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+deps: ## install the Debian packages of config/debian-packages.txt that are missing
+	@config/install-packages
+
+demo: deps ## a call through a tunnel on this machine, with real audio
+	@$(MAKE) --no-print-directory all
+	@tests/lab/lab run demo
+
+test: deps ## every test, as CI runs them
+	@$(PYTHON) tests/run
+
+bench: deps ## how fast, compared with raw crypto and testpmd
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/bench/bench
+
+bench-quick: deps ## the same, shorter and less exact
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/bench/bench --quick
+
+soak: deps ## ten minutes under load (SOAK_SECONDS=600): memory and buffers
+	@$(MAKE) --no-print-directory all
+	@tests/lab/lab run soak
+
+fuzz: deps ## fuzz every parser for FUZZ_SECONDS=60 each
+	@$(PYTHON) tests/run --only fuzz
+
+format: ## reformat every C file
+	@$(SOURCES) | xargs -r clang-format -i
+
+lint: deps ## rules, formatting, clang-tidy
+	@$(PYTHON) tests/run --only rules,format,tidy
+
+install: all ## install to DESTDIR
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+
+clean: ## remove every build directory
+	@rm -rf build build-clang build-asan build-fuzz

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The command line's parts.
+#pragma once
+
+#include "api/command.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_REFUSED = 1, // the daemon said no
+	CLI_USAGE = 2,
+	CLI_UNREACHABLE = 3, // no daemon, or it does not answer
+};
+
+struct cli {
+	const char *socket;
+	bool json;
+	bool help;
+	double watch; // seconds, 0: once
+	// what is left of the command line
+	int n;
+	char **word;
+	// where output goes
+	unsigned width; // of the terminal, 0: a pipe
+	unsigned height;
+	bool colour;
+};
+
+// parse.c
+
+// Takes the options that hold for every command out of the words, wherever they are. 0, or
+// -EINVAL and a text.
+int cli_options(struct cli *cli, int argc, char **argv, struct err *err);
+// The command that the first words name, abbreviated or not; *used says how many words that were.
+// NULL and a text if there is none. With words that only begin commands ("show"), *group is true.
+const struct api_command *cli_command(char **word, int n, int *used, bool *group, struct err *err);
+// Does a command's name begin with these (possibly abbreviated) words?
+bool cli_command_begins(const struct api_command *cmd, char **word, int n);
+// The arguments of a command, as the request wants them (*args may stay NULL). 0, or -EINVAL and a
+// text.
+int cli_args(const struct api_command *cmd, char **word, int n, json_t **args, struct err *err);
+// A table name as an option: underscores become hyphens.
+char *cli_option_name(const char *name, char buf[static 32]);
+// Does a command take keys, and so --key-file?
+bool cli_has_keys(const struct api_command *cmd);
+
+// keys.c: "key-in HEX" and "key-out HEX", a line each, from a file or "-" into args.
+int cli_keys_read(const struct api_command *cmd, const char *path, json_t *args, struct err *err);
+
+// help.c
+void cli_help(FILE *out);
+void cli_help_command(const struct api_command *cmd, FILE *out);
+void cli_help_group(char **word, int n, FILE *out);
+
+// complete.c
+int cli_completion(const char *shell);   // prints the script
+int cli_complete(int argc, char **argv); // prints candidates
+
+// show.c: an answer's data for a person.
+void cli_show(const struct cli *cli, const struct api_command *cmd, json_t *data, FILE *out);
+
+// show_text.c: the answers that are no tables.
+void cli_show_status(const struct cli *cli, json_t *data, FILE *out);
+void cli_show_call(json_t *data, FILE *out);
+void cli_show_trace(json_t *data, FILE *out);
+bool cli_show_done(const struct api_command *cmd, json_t *data, FILE *out);
+
+// json.c: values by path ("rx.bps"); NULL, 0 or false if there is none.
+json_t *at(json_t *o, const char *path);
+const char *text_at(json_t *o, const char *path); // "-" if there is none
+double real_at(json_t *o, const char *path);
+uint64_t int_at(json_t *o, const char *path);
+bool bool_at(json_t *o, const char *path);

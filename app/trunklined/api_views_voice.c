@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Answers about customers: their tunnels, calls and tiers.
+#include "api_handlers.h"
+#include "api_json.h"
+#include "view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define LIMIT_DEFAULT 1000
+
+static json_t *sa_json(const struct view_sa *s)
+{
+	json_t *o = json_object();
+
+	put_text(o, "direction", s->out ? "out" : "in");
+	put_spi(o, "spi", s->spi);
+	put_spi(o, "pair", s->pair);
+	put_text(o, "customer", s->customer);
+	put_text(o, "suite", s->suite);
+	put_endpoint(o, "local", &s->local);
+	put_endpoint(o, "peer", &s->peer);
+	put_bool(o, "encap", s->encap);
+	put_bool(o, "esn", s->esn);
+	put_int(o, "seq", s->seq);
+	put_int(o, "packets", s->packets);
+	put_int(o, "bytes", s->bytes);
+	put_age(o, "age", s->age);
+	put_age(o, "last", s->last);
+	if (s->out) {
+		put_bool(o, "exhausted", s->exhausted);
+		put_int(o, "exhausted_packets", s->exhausted_packets);
+	} else {
+		put_int(o, "window", s->window);
+		put_int(o, "replayed", s->replayed);
+		put_int(o, "forged", s->forged);
+		put_int(o, "refused", s->refused);
+	}
+	put_int(o, "worker", s->owner);
+	put_prefix(o, "local_net", &s->local_net);
+	put_int(o, "local_nets", s->n_local);
+	put_prefix(o, "remote_net", &s->remote_net);
+	put_int(o, "remote_nets", s->n_remote);
+	return o;
+}
+
+// A customer's name that nobody has is a mistake, not an empty list.
+static int customer_known(struct control *ctl, const char *name, struct err *err)
+{
+	if (name == NULL || control_customer_index(ctl, name) >= 0)
+		return 0;
+	return err_set(err, -ENOENT, "there is no customer %s; see trunkline show customers", name);
+}
+
+int cmd_show_sas(struct control *ctl, json_t *args, json_t **data, struct err *err)
+{
+	const char *customer = api_arg_text(args, "customer");
+	struct view_sa *s;
+	size_t total = 0;
+	int r = customer_known(ctl, customer, err);
+
+	if (r < 0)
+		return r;
+	size_t n = view_sas(ctl, customer, api_arg_uint(args, "limit", LIMIT_DEFAULT), &s, &total);
+	json_t *list = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, sa_json(&s[i]));
+	free(s);
+	*data = json_pack("{s:o, s:I}", "sas", list, "total", (json_int_t)total);
+	return 0;
+}
+
+static json_t *leg_json(const struct view_leg *l)
+{
+	static const char *const latch[] = {[VIEW_LATCH_OPEN] = "open",
+					    [VIEW_LATCH_LEARNED] = "learned",
+					    [VIEW_LATCH_FIXED] = "fixed"};
+	json_t *o = json_object();
+
+	put_endpoint(o, "local", &l->local);
+	put_endpoint(o, "remote", &l->remote);
+	put_endpoint(o, "rtcp", &l->rtcp);
+	put_text(o, "customer", l->customer);
+	put_text(o, "latch", latch[l->latch]);
+	put_bool(o, "mux", l->mux);
+	put_bool(o, "hairpin", l->hairpin);
+	if (l->dscp >= 0)
+		put_int(o, "dscp", (uint64_t)l->dscp);
+	else
+		put_text(o, "dscp", NULL);
+	put_int(o, "worker", l->owner);
+	put_int(o, "ssrc", l->ssrc);
+	put_int(o, "rx_packets", l->rx_packets);
+	put_int(o, "rx_bytes", l->rx_bytes);
+	put_int(o, "lost", l->lost);
+	json_object_set_new(o, "lost_share",
+			    json_real(isfinite(l->lost_share) ? l->lost_share : 0));
+	put_real(o, "jitter_ms", l->jitter_ms);
+	put_int(o, "refused", l->refused);
+	put_int(o, "tx_packets", l->tx_packets);
+	put_int(o, "tx_bytes", l->tx_bytes);
+	put_int(o, "rtcp_rx_packets", l->rtcp_rx_packets);
+	put_int(o, "rtcp_tx_packets", l->rtcp_tx_packets);
+	put_int(o, "rtcp_refused", l->rtcp_refused);
+	put_age(o, "last", l->last);
+	return o;
+}
+
+static json_t *call_json(const struct view_call *c)
+{
+	json_t *o = json_object();
+
+	put_text(o, "id", c->id);
+	put_age(o, "age", c->age);
+	put_int(o, "clock_rate", c->clock_rate);
+	put_int(o, "timeout", c->timeout);
+	json_object_set_new(o, "a", leg_json(&c->leg[0]));
+	json_object_set_new(o, "b", leg_json(&c->leg[1]));
+	return o;
+}
+
+int cmd_show_calls(struct control *ctl, json_t *args, json_t **data, struct err *err)
+{
+	const char *customer = api_arg_text(args, "customer");
+	struct view_call *c;
+	size_t total = 0;
+	int r = customer_known(ctl, customer, err);
+
+	if (r < 0)
+		return r;
+	size_t n =
+		view_calls(ctl, customer, api_arg_uint(args, "limit", LIMIT_DEFAULT), &c, &total);
+	json_t *list = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, call_json(&c[i]));
+	free(c);
+	*data = json_pack("{s:o, s:I}", "calls", list, "total", (json_int_t)total);
+	return 0;
+}
+
+int cmd_show_call(struct control *ctl, json_t *args, json_t **data, struct err *err)
+{
+	const char *id = api_arg_text(args, "id");
+	struct view_call c;
+
+	if (!view_call(ctl, id, &c))
+		return err_set(err, -ENOENT, "there is no call %s; see trunkline show calls", id);
+	*data = call_json(&c);
+	return 0;
+}
+
+static json_t *tier_json(const struct view_tier *t)
+{
+	json_t *o = json_object();
+
+	put_real(o, "pps", t->rate.pps);
+	put_int(o, "bps", (uint64_t)llround(t->rate.bps));
+	put_int(o, "packets", t->packets);
+	put_int(o, "bytes", t->bytes);
+	put_int(o, "over_packets", t->over_packets);
+	put_int(o, "over_bytes", t->over_bytes);
+	put_real(o, "over_pps", t->over_pps);
+	return o;
+}
+
+int cmd_show_customers(struct control *ctl, json_t *args, json_t **data, struct err *err)
+{
+	struct view_customer *c;
+	size_t n = view_customers(ctl, &c);
+	json_t *list = json_array();
+
+	(void)args;
+	(void)err;
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = json_object();
+		put_text(o, "name", c[i].name);
+		put_int(o, "tier", c[i].tier);
+		put_int(o, "worker", c[i].worker);
+		put_addr(o, "gateway", &c[i].gateway);
+		put_int(o, "sas", c[i].sas);
+		put_int(o, "calls", c[i].calls);
+		put_int(o, "domains", c[i].domains);
+		json_object_set_new(o, "in", tier_json(&c[i].in));
+		json_object_set_new(o, "out", tier_json(&c[i].out));
+		put_age(o, "last", c[i].last);
+		json_array_append_new(list, o);
+	}
+	free(c);
+	*data = json_pack("{s:o}", "customers", list);
+	return 0;
+}

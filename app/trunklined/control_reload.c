@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Applying a configuration: at start everything is new, on reload only what differs is touched, so
+// that nobody else's packets notice.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "config.h"
+#include "control_priv.h"
+#include "view.h"
+
+struct changes {
+	unsigned customers, sas, calls;
+};
+
+static const struct config_customer *customer_in(const struct config *cfg, const char *name)
+{
+	for (unsigned i = 0; i < cfg->n_customers; i++)
+		if (strcmp(cfg->customers[i].name, name) == 0)
+			return &cfg->customers[i];
+	return NULL;
+}
+
+static const struct config_sa *sa_in_config(const struct config_customer *cc, uint32_t spi_in)
+{
+	for (unsigned i = 0; cc != NULL && i < cc->n_sas; i++)
+		if (cc->sas[i].spi_in == spi_in)
+			return &cc->sas[i];
+	return NULL;
+}
+
+static const struct config_call *call_in(const struct config *cfg, const char *id)
+{
+	for (unsigned i = 0; cfg != NULL && i < cfg->n_calls; i++)
+		if (strcmp(cfg->calls[i].id, id) == 0)
+			return &cfg->calls[i];
+	return NULL;
+}
+
+// A call's customers by their numbers in the plane instead of the configuration's.
+static int call_apply(struct control *ctl, const struct config *cfg, const struct config_call *cc,
+		      struct err *err)
+{
+	struct config_call copy = *cc;
+
+	for (unsigned i = 0; i < 2; i++) {
+		int c = cc->leg[i].customer;
+		copy.leg[i].customer = c < 0 ? 0 : customer_find(ctl, cfg->customers[c].name);
+	}
+	int rc = control_call_add(ctl, &copy, err);
+	if (rc < 0)
+		err_prefix(err, "call %s", cc->id);
+	return rc;
+}
+
+// What the old configuration had and the new one has not, or has otherwise.
+static void old_remove(struct control *ctl, const struct config *old, const struct config *cfg,
+		       struct changes *n)
+{
+	for (unsigned i = 0; i < old->n_calls; i++) {
+		const struct config_call *was = &old->calls[i], *is = call_in(cfg, was->id);
+		if (is != NULL && config_call_equal(old, was, cfg, is))
+			continue;
+		n->calls += control_call_del(ctl, was->id, NULL) == 0;
+	}
+	for (unsigned i = 0; i < old->n_customers; i++) {
+		const struct config_customer *was = &old->customers[i];
+		const struct config_customer *is = customer_in(cfg, was->name);
+		bool moved = is != NULL && is->worker != was->worker;
+		for (unsigned j = 0; j < was->n_sas; j++) {
+			const struct config_sa *sa = sa_in_config(is, was->sas[j].spi_in);
+			if (sa != NULL && !moved && config_sa_equal(sa, &was->sas[j]))
+				continue;
+			n->sas += control_sa_del(ctl, was->sas[j].spi_in, NULL) == 0;
+		}
+	}
+}
+
+static void customer_drop(struct control *ctl, uint16_t id)
+{
+	struct sa_pair *pair;
+	struct call *call, *next;
+
+	while ((pair = TAILQ_FIRST(&ctl->customer[id].sas)) != NULL)
+		sa_remove(ctl, pair);
+	for (call = TAILQ_FIRST(&ctl->calls); call != NULL; call = next) {
+		next = TAILQ_NEXT(call, link);
+		if (call->leg[0]->customer == id || call->leg[1]->customer == id)
+			control_call_del(ctl, call->id, NULL);
+	}
+	customer_remove(ctl, id);
+}
+
+static int customers_change(struct control *ctl, const struct config *old,
+			    const struct config *cfg, struct changes *n, struct err *err)
+{
+	for (unsigned i = 0; old != NULL && i < old->n_customers; i++) {
+		const struct config_customer *was = &old->customers[i];
+		const struct config_customer *is = customer_in(cfg, was->name);
+		if (is != NULL && is->worker == was->worker)
+			continue;
+		customer_drop(ctl, customer_find(ctl, was->name));
+		n->customers++;
+	}
+	for (unsigned i = 0; i < cfg->n_customers; i++) {
+		const struct config_customer *is = &cfg->customers[i];
+		uint16_t id = customer_find(ctl, is->name);
+		int rc = 0;
+		if (id == 0) {
+			rc = customer_add(ctl, is, err);
+			n->customers++;
+		} else if (config_customer_equal(ctl->customer[id].config, is)) {
+			ctl->customer[id].config = is;
+		} else {
+			rc = customer_change(ctl, id, is, err);
+			n->customers++;
+		}
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int new_add(struct control *ctl, const struct config *cfg, struct changes *n,
+		   struct err *err)
+{
+	int rc;
+
+	for (unsigned i = 0; i < cfg->n_customers; i++) {
+		const struct config_customer *cc = &cfg->customers[i];
+		for (unsigned j = 0; j < cc->n_sas; j++) {
+			if (sa_find(ctl, cc->sas[j].spi_in) != NULL)
+				continue;
+			if ((rc = control_sa_add(ctl, cc->name, &cc->sas[j], err)) < 0) {
+				err_prefix(err, "%s:%d: sas[%u]", cc->file, cc->sas[j].line, j);
+				return rc;
+			}
+			n->sas++;
+		}
+	}
+	for (unsigned i = 0; i < cfg->n_calls; i++) {
+		if (call_find(ctl, cfg->calls[i].id) != NULL)
+			continue;
+		if ((rc = call_apply(ctl, cfg, &cfg->calls[i], err)) < 0)
+			return rc;
+		n->calls++;
+	}
+	return 0;
+}
+
+static int apply(struct control *ctl, const struct config *old, const struct config *cfg,
+		 struct changes *n, struct err *err)
+{
+	if (old != NULL)
+		old_remove(ctl, old, cfg, n);
+	int rc = customers_change(ctl, old, cfg, n, err);
+	return rc < 0 ? rc : new_add(ctl, cfg, n, err);
+}
+
+int config_apply(struct control *ctl, struct config *cfg, struct err *err)
+{
+	struct changes n = {0};
+
+	return apply(ctl, NULL, cfg, &n, err);
+}
+
+int control_reload(struct control *ctl, char **report, struct err *err)
+{
+	struct config *cfg = NULL;
+	struct changes n = {0};
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	*report = NULL;
+	if (f == NULL)
+		return err_set(err, -ENOMEM, "no memory");
+	int mistakes = config_load(ctl->config_path, &cfg, f);
+	const char *what = mistakes == 0 ? config_static_change(ctl->config, cfg) : NULL;
+	if (what != NULL)
+		fprintf(f, "%s: %s cannot change while running; restart trunklined for that\n",
+			ctl->config_path, what);
+	fclose(f);
+	if (mistakes != 0 || what != NULL) {
+		config_free(cfg);
+		*report = text;
+		return err_set(err, -EINVAL, "the configuration has mistakes; nothing was applied");
+	}
+	free(text);
+	struct config *old = ctl->config;
+	int rc = apply(ctl, old, cfg, &n, err);
+	// Customers now refer to the new one even if something found no room.
+	ctl->config = cfg;
+	log_level_set((enum log_level)cfg->log_level);
+	config_free(old);
+	if (rc < 0)
+		return rc;
+	if (asprintf(report, "reloaded: %u customers, %u SA pairs and %u calls changed",
+		     n.customers, n.sas, n.calls) < 0)
+		*report = NULL;
+	log_notice("%s", *report != NULL ? *report : "reloaded");
+	return 0;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What device*.c share: which ethdev a "device:" key means, the EAL's arguments (both pure: tested
+// without an EAL), and the control side of ethdevs.
+#pragma once
+
+#include <net/if.h>
+#include <rte_ethdev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "config.h"
+#include "device.h"
+
+#define EAL_ARGS_MAX 128
+
+enum device_kind { DEV_PCI, DEV_AF_XDP, DEV_AF_PACKET, DEV_TAP, DEV_RING, DEV_PCAP, DEV_VDEV };
+
+struct device_spec {
+	enum device_kind kind;
+	char name[64];	      // of the ethdev, or the PCI address
+	char iface[IFNAMSIZ]; // the kernel's netdev behind it, "" if there is none
+	char args[448];	      // of --vdev, or of -a
+};
+
+// Largest IP MTU, and most queues, that any port on the same device wants; whether one has a VLAN.
+struct device_want {
+	uint16_t mtu;
+	uint16_t queues; // 0: one a worker
+	bool vlan;
+};
+struct device_want device_want(const struct config *cfg, const char *device);
+// Ports that name the same device share it: index of the first port that does.
+unsigned device_first_port(const struct config *cfg, unsigned port);
+
+// Reads a "device:" key; index makes its name unique. Returns 0, or -EINVAL and err.
+int device_spec_parse(const char *text, unsigned index, const struct device_want *want,
+		      unsigned n_workers, struct device_spec *out, struct err *err);
+
+struct eal_env {
+	bool huge;	  // hugepages will be used
+	const char *cpus; // the main lcore's: "0-1,4"
+	int pid;
+};
+
+struct eal_args {
+	int argc;
+	char *argv[EAL_ARGS_MAX];
+};
+
+// Builds rte_eal_init's arguments. Returns 0 or a negative errno and err.
+int eal_args_build(const struct config *cfg, const struct eal_env *env, struct eal_args *out,
+		   struct err *err);
+void eal_args_free(struct eal_args *args);
+
+// EAL and drivers write into our log from now on: errors as warnings, the rest for debugging.
+int eal_log_open(void);
+// The newest error that EAL or a driver reported, "" if none; reading it clears it.
+void eal_log_last(char *buf, size_t size);
+void eal_log_close(void);
+
+#define MBUF_CACHE 512
+// Headroom and what AF_XDP puts in front, VLAN and Ethernet header; ESP's trailer with TFC padding behind.
+#define MBUF_OVERHEAD (RTE_PKTMBUF_HEADROOM + 256 + 22 + 320)
+// Bytes that a buffer holds, headroom included, for packets up to an MTU.
+uint16_t mbuf_room(uint16_t mtu);
+
+// One ethdev, on the control side.
+struct device_ctl {
+	struct device_spec spec;
+	const char *text; // the "device:" key
+	uint16_t id;
+	bool opened, started, lsc;
+	bool poll_iface; // the driver does not know the link state of its netdev: ask the kernel
+};
+
+struct devices {
+	struct plane *plane;
+	struct event *timer; // looks at the link states
+	int wake_fd;	     // eventfd: a driver's interrupt thread saw a link change
+	struct event *wake;
+	int ioctl_fd;
+	unsigned n;
+	struct device_ctl dev[DEVICES_MAX];
+	struct rte_mempool *pool[RTE_MAX_NUMA_NODES];
+	uint16_t mtu_max;
+	device_link_fn link_fn;
+	void *link_ctx;
+};
+
+// device_link.c: brings a netdev up if it is down; watches links; looks at them now.
+int iface_up(int ioctl_fd, const char *iface);
+int link_watch(struct devices *d, struct event_base *base, struct err *err);
+void link_unwatch(struct devices *d);
+void link_poll(struct devices *d);
+// Called in a driver's interrupt thread.
+int link_event(uint16_t id, enum rte_eth_event_type type, void *devices, void *ret);

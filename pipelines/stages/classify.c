@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Ethernet, VLAN and IPv4 checks; afterwards data_off is at the IPv4 header and the data is cut to
+// the IPv4 total length. Decides whether a packet is for us, or in transit from the platform's side.
+#include <rte_ether.h>
+
+#include "dispatch.h"
+#include "ip/ip.h"
+
+#define AHEAD 6
+
+static inline uint64_t mac48(const void *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof(v));
+	return v & 0xffffffffffffULL;
+}
+
+// Takes a VLAN tag out, so that an untagged Ethernet header lies right in front of the payload.
+static const struct port *port_of(struct worker *w, struct rte_mbuf *m)
+{
+	const struct plane *p = w->plane;
+	const struct device *d = &p->device[m->port];
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	uint8_t port = d->port_untagged;
+
+	if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN))) {
+		const struct rte_vlan_hdr *vlan = (const struct rte_vlan_hdr *)(eth + 1);
+		if (rte_pktmbuf_data_len(m) < sizeof(*eth) + sizeof(*vlan))
+			return NULL;
+		uint16_t vid = rte_be_to_cpu_16(vlan->vlan_tci) & 0xfff;
+		port = vid == 0 ? port : d->port_of_vlan[vid]; // 802.1p: priority-tagged is untagged
+		uint8_t *start = rte_pktmbuf_mtod(m, uint8_t *);
+		memmove(start + sizeof(*vlan), start, 2 * RTE_ETHER_ADDR_LEN);
+		rte_pktmbuf_adj(m, sizeof(*vlan));
+	}
+	return port == 0 ? NULL : &p->port[port - 1];
+}
+
+// Everything but plain IPv4 unicast to the port's own link address.
+static uint8_t classify_other(struct rte_mbuf *m, const struct rte_ether_hdr *eth,
+			      const struct port *port)
+{
+	bool group = eth->dst_addr.addr_bytes[0] & 1;
+
+	if (!group && mac48(&eth->dst_addr) != mac48(&port->mac))
+		return pkt_drop(m, DROP_NOT_FOR_US);
+	switch (eth->ether_type) {
+	case RTE_BE16(RTE_ETHER_TYPE_IPV4):
+	case RTE_BE16(RTE_ETHER_TYPE_IPV6):
+	case RTE_BE16(RTE_ETHER_TYPE_ARP):
+		return STAGE_exception;
+	default:
+		return pkt_drop(m, DROP_ETHERTYPE);
+	}
+}
+
+static uint8_t classify_fragment(struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, bool ours)
+{
+	if (!ours)
+		return pkt_drop(m, DROP_FRAGMENT);
+	if (ip->next_proto_id == IPPROTO_ESP4 || ip->next_proto_id == IPPROTO_UDP)
+		return STAGE_reassemble;
+	return STAGE_exception;
+}
+
+static uint8_t classify_ipv4(struct worker *w, struct rte_mbuf *m, const struct port *port)
+{
+	const struct rte_ipv4_hdr *ip = pkt_ip(m);
+	uint32_t have = rte_pktmbuf_data_len(m);
+	uint32_t first = ip->src_addr & 0xff;
+
+	if (unlikely(have < sizeof(*ip)))
+		return pkt_drop(m, DROP_IP_TRUNCATED);
+	uint32_t total = rte_be_to_cpu_16(ip->total_length);
+	if (unlikely(ip->version_ihl != 0x45)) {
+		if (ip->version != 4 || ip->ihl < 5 || total < ip->ihl * 4u)
+			return pkt_drop(m, DROP_IP_HEADER);
+		return pkt_drop(m, DROP_IP_OPTIONS);
+	}
+	if (unlikely(total < sizeof(*ip)))
+		return pkt_drop(m, DROP_IP_HEADER);
+	if (unlikely(total > have))
+		return pkt_drop(m, DROP_IP_TRUNCATED);
+	if (unlikely(!w->plane->device[m->port].rx_cksum_ok && !ip4_header_ok(ip)))
+		return pkt_drop(m, DROP_IP_CHECKSUM);
+	if (unlikely(first >= 224 || first == 127 || ip->src_addr == 0))
+		return pkt_drop(m, DROP_IP_SOURCE);
+	m->data_len = (uint16_t)total;
+	m->pkt_len = total;
+
+	const struct local_addr *local = local_lookup(w->plane, ip->dst_addr);
+	if (unlikely(ip->fragment_offset & RTE_BE16(0x3fff)))
+		return classify_fragment(m, ip, local != NULL);
+	if (likely(local != NULL))
+		return dispatch_local(w, m, local, true);
+	if (!port->inside)
+		return pkt_drop(m, DROP_TRANSIT_DENIED);
+	if (local_lookup(w->plane, ip->src_addr) != NULL)
+		return pkt_drop(m, DROP_IP_SOURCE);
+	return STAGE_route;
+}
+
+static inline uint8_t classify_one(struct worker *w, struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	struct pkt_tag tag = {0};
+
+	memcpy(pkt_tag(m), &tag, sizeof(tag));
+	if (unlikely(rte_pktmbuf_data_len(m) < sizeof(*eth) || m->nb_segs != 1))
+		return pkt_drop(m, DROP_RX_MALFORMED);
+	const struct port *port = port_of(w, m);
+	if (unlikely(port == NULL))
+		return pkt_drop(m, DROP_VLAN_UNKNOWN);
+	eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	w->rx_packets[port->index]++;
+	w->rx_bytes[port->index] += rte_pktmbuf_data_len(m);
+	pkt_port_set(m, port->index);
+	rte_pktmbuf_adj(m, sizeof(*eth));
+	if (likely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
+		   mac48(&eth->dst_addr) == mac48(&port->mac)))
+		return classify_ipv4(w, m, port);
+	return classify_other(m, eth, port);
+}
+
+void stage_classify(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
+{
+	bool traced = w->trace != NULL;
+
+	for (uint16_t i = 0; i < n && i < AHEAD; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkt[i], void *));
+	for (uint16_t i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			rte_prefetch0(rte_pktmbuf_mtod(pkt[i + AHEAD], void *));
+		uint8_t kept = traced ? pkt_tag(pkt[i])->flags & PKT_TRACED : 0;
+		next[i] = classify_one(w, pkt[i]);
+		pkt_tag(pkt[i])->flags |= kept;
+	}
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// To the kernel, by the TAP of the port that the packet came in by: ARP, IKE, ping, BGP, and what
+// needs a neighbour resolved. Rate-limited a port, so that a flood costs its own port only.
+#include <rte_ether.h>
+#include <rte_ring.h>
+
+#include "worker.h"
+
+// In front of the payload again: the Ethernet header that the frame came with, or, for a packet
+// that was made or decrypted here, one from the port to itself.
+static void ethernet_restore(struct worker *w, struct rte_mbuf *m, uint8_t port)
+{
+	struct rte_ether_hdr *eth =
+		(struct rte_ether_hdr *)rte_pktmbuf_prepend(m, sizeof(struct rte_ether_hdr));
+
+	if (pkt_tag(m)->flags & (PKT_FROM_TUNNEL | PKT_OURS)) {
+		eth->dst_addr = w->plane->port[port].mac;
+		eth->src_addr = w->plane->port[port].mac;
+		eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	}
+}
+
+static uint8_t exception_one(struct worker *w, struct rte_mbuf *m)
+{
+	uint8_t port = pkt_port(m);
+
+	if (!event_admit(&w->punt_limit[port], w->now))
+		return pkt_drop(m, DROP_PUNT_LIMIT);
+	if (w->punt[port] == NULL || rte_pktmbuf_headroom(m) < sizeof(struct rte_ether_hdr))
+		return pkt_drop(m, DROP_PUNT_FULL);
+	ethernet_restore(w, m, port);
+	if (rte_ring_mp_enqueue(w->punt[port], m) != 0)
+		return pkt_drop(m, DROP_PUNT_FULL);
+	return STAGE_KEPT;
+}
+
+void stage_exception(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
+{
+	for (uint16_t i = 0; i < n; i++)
+		next[i] = exception_one(w, pkt[i]);
+}

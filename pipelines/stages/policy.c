@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a customer's tunnel may bring in: addresses within the SA's selectors (RFC 4301 section
+// 5.2 step 4), the tier, and then either one of our media ports or what the allow-list names.
+#include "dispatch.h"
+#include "ip/ip.h"
+#include "allow.h"
+
+static bool selectors_pass(const struct sa_in *sa, const struct flow *f)
+{
+	if (likely(selector_match(&sa->selector, f->src, f->dst, f->proto, f->ports_known, f->sport,
+				  f->dport)))
+		return true;
+	for (uint16_t i = 1; i < sa->n_selectors; i++)
+		if (selector_match(&sa->more[i - 1], f->src, f->dst, f->proto, f->ports_known,
+				   f->sport, f->dport))
+			return true;
+	return false;
+}
+
+// A packet that goes beyond the media ports.
+static uint8_t policy_transit(struct worker *w, struct rte_mbuf *m, const struct customer *c,
+			      const struct flow *f, const struct local_addr *local)
+{
+	const struct rte_ipv4_hdr *ip = pkt_ip(m);
+
+	if (!ip4_header_ok(ip))
+		return pkt_drop(m, DROP_IP_CHECKSUM);
+	if (!allow_match(c, f->dst, f->proto, f->ports_known, f->dport))
+		return pkt_drop(m, DROP_NOT_ALLOWED);
+	if (local != NULL)
+		return STAGE_exception;
+	(void)w;
+	return STAGE_route;
+}
+
+static inline uint8_t policy_one(struct worker *w, struct rte_mbuf *m)
+{
+	struct sa_in *sa = pkt_obj(m);
+	struct customer *c = w->plane->customer[sa->customer];
+	const struct rte_ipv4_hdr *ip = pkt_ip(m);
+	struct flow f;
+
+	if (unlikely(ip->version_ihl != 0x45))
+		return pkt_drop(m, DROP_IP_OPTIONS);
+	flow_read(ip, rte_pktmbuf_data_len(m), &f);
+	if (unlikely(!selectors_pass(sa, &f))) {
+		sa->refused++;
+		return pkt_drop(m, DROP_SELECTOR);
+	}
+	if (unlikely(c == NULL))
+		return pkt_drop(m, DROP_NOT_ALLOWED);
+	if (unlikely(!tier_admit(&c->in, pkt_wire_len(m), w->now)))
+		return pkt_drop(m, DROP_TIER_IN);
+	const struct local_addr *local = local_lookup(w->plane, ip->dst_addr);
+	if (likely(local != NULL && (local->kind & LOCAL_MEDIA) && f.ports_known &&
+		   f.proto == IPPROTO_UDP))
+		return dispatch_local(w, m, local, false);
+	return policy_transit(w, m, c, &f, local);
+}
+
+void stage_policy(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
+{
+	for (uint16_t i = 0; i < n; i++)
+		next[i] = policy_one(w, pkt[i]);
+}

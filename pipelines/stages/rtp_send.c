@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The egress half of the relay, at the egress leg's owner: a fresh IPv4 header and UDP ports in
+// front of the untouched payload, and the way out, which the leg remembers until a route changes.
+#include "adjacency.h"
+#include "ip/ip.h"
+#include "rtp/leg.h"
+
+// Looks up the way to the leg's peer. A tunnel must be the leg's own customer's.
+static void leg_route(struct worker *w, struct leg *leg)
+{
+	const struct plane *p = w->plane;
+	uint32_t gen = route_gen(p);
+	const struct local_addr *local = local_lookup(p, leg->out_ip);
+
+	leg->flags &= (uint8_t)~LEG_HAIRPIN;
+	if (local != NULL && (local->kind & LOCAL_MEDIA))
+		leg->flags |= LEG_HAIRPIN;
+	leg->nexthop = route_lookup(p, leg->out_ip);
+	leg->route_gen = gen;
+}
+
+// Addresses and ports change; everything else of the header is made anew, so that nothing of the
+// far side's (options, TTL, DF) passes. The UDP checksum follows by difference (RFC 1624).
+static inline void headers_write(struct rte_mbuf *m, const struct leg *leg, uint16_t sport,
+				 uint32_t dst, uint16_t dport)
+{
+	struct rte_ipv4_hdr *ip = pkt_ip(m);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+	uint16_t total = (uint16_t)(sizeof(*ip) + rte_be_to_cpu_16(udp->dgram_len));
+	uint8_t tos = leg->flags & LEG_DSCP
+			      ? (uint8_t)(leg->tos | (ip->type_of_service & 3))
+			      : ip->type_of_service;
+
+	uint64_t diff = cksum_diff32(ip->src_addr, leg->local_ip) + cksum_diff32(ip->dst_addr, dst) +
+			cksum_diff16(udp->src_port, sport) + cksum_diff16(udp->dst_port, dport);
+	udp->dgram_cksum = udp_cksum_apply(udp->dgram_cksum, diff);
+	ip->type_of_service = tos;
+	ip->total_length = rte_cpu_to_be_16(total);
+	ip->fragment_offset = 0;
+	ip->time_to_live = TTL_OURS;
+	ip->src_addr = leg->local_ip;
+	ip->dst_addr = dst;
+	ip4_header_cksum_set(ip);
+	udp->src_port = sport;
+	udp->dst_port = dport;
+	m->data_len = total;
+	m->pkt_len = total;
+}
+
+static inline uint8_t way_out(struct worker *w, struct rte_mbuf *m, const struct leg *leg)
+{
+	const struct nexthop *nh = nexthop_get(w->plane, leg->nexthop);
+	struct pkt_tag *tag = pkt_tag(m);
+
+	tag->flags = (uint8_t)((tag->flags & PKT_TRACED) | PKT_OURS);
+	pkt_obj_set(m, nh);
+	if (likely(nh != NULL && nh->kind == NH_ADJACENCY && leg->customer == 0)) {
+		tag->customer = 0;
+		return likely(m->data_len <= nh->mtu) ? STAGE_tx : STAGE_route;
+	}
+	// In a tunnel means in its own customer's; a customer's audio never leaves in the clear.
+	if (likely(nh != NULL && nh->kind == NH_TUNNEL && nh->customer == leg->customer)) {
+		tag->customer = leg->customer;
+		return STAGE_tier;
+	}
+	if (nh != NULL && (nh->kind == NH_TUNNEL || leg->customer != 0))
+		return pkt_drop(m, DROP_RTP_CUSTOMER);
+	tag->customer = 0;
+	return STAGE_route;
+}
+
+static inline uint8_t send_one(struct worker *w, struct rte_mbuf *m)
+{
+	struct leg *leg = pkt_obj(m);
+	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)(pkt_ip(m) + 1);
+
+	if (unlikely(leg->route_gen != route_gen(w->plane)) && leg->out_ip != 0)
+		leg_route(w, leg);
+	if (unlikely(pkt_tag(m)->flags & PKT_RTCP)) {
+		if (leg->rtcp_ip == 0)
+			return pkt_drop(m, DROP_RTP_NO_PEER);
+		if (leg->flags & LEG_HAIRPIN)
+			return STAGE_hairpin;
+		leg->rtcp_tx_packets++;
+		leg->rtcp_tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);
+		headers_write(m, leg, leg->local_rtcp, leg->rtcp_ip, leg->rtcp_port);
+		return way_out(w, m, leg);
+	}
+	if (unlikely(leg->out_ip == 0))
+		return pkt_drop(m, DROP_RTP_NO_PEER);
+	if (unlikely(leg->flags & LEG_HAIRPIN))
+		return STAGE_hairpin;
+	leg->tx_packets++;
+	leg->tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);
+	headers_write(m, leg, leg->local_port, leg->out_ip, leg->out_port);
+	return way_out(w, m, leg);
+}
+
+void stage_rtp_send(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
+{
+	for (uint16_t i = 0; i < n; i++)
+		next[i] = send_one(w, pkt[i]);
+}

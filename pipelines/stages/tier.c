@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The way into a customer's tunnel, at the customer's owner: the outbound SA by policy (RFC 4301
+// section 5.1), the allow-list for what no call vouches for, the path's MTU, and the tier. All of that
+// comes before a sequence number is taken, so that what is refused leaves no hole.
+#include "adjacency.h"
+#include "allow.h"
+#include "esp/esp.h"
+
+static bool selectors_pass(const struct sa_out *sa, const struct flow *f)
+{
+	if (likely(selector_match(&sa->selector, f->src, f->dst, f->proto, f->ports_known, f->sport,
+				  f->dport)))
+		return true;
+	for (uint16_t i = 1; i < sa->n_selectors; i++)
+		if (selector_match(&sa->more[i - 1], f->src, f->dst, f->proto, f->ports_known,
+				   f->sport, f->dport))
+			return true;
+	return false;
+}
+
+static inline struct sa_out *sa_select(const struct spd *spd, const struct flow *f)
+{
+	for (uint32_t i = 0; i < spd->n; i++)
+		if (likely(selectors_pass(spd->sa[i], f)))
+			return spd->sa[i];
+	return NULL;
+}
+
+// What fits into one outer packet: the largest inner length whose outer length is within mtu.
+static uint16_t inner_mtu(const struct sa_out *sa, uint16_t mtu)
+{
+	uint32_t len = mtu;
+
+	while (len > 68 && esp_out_len(sa, len) > mtu)
+		len -= 1;
+	return (uint16_t)len;
+}
+
+static uint8_t too_big(struct rte_mbuf *m, const struct sa_out *sa, uint16_t mtu)
+{
+	struct pkt_cold *cold = pkt_cold(m);
+
+	cold->mtu = inner_mtu(sa, mtu);
+	if (pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) {
+		cold->icmp_type = 3;
+		cold->icmp_code = 4;
+		cold->drop = DROP_TOO_BIG;
+		return STAGE_icmp;
+	}
+	cold->resume = STAGE_tier;
+	return STAGE_fragment;
+}
+
+// The SA remembers the way to its peer until a route changes.
+static inline const struct nexthop *sa_nexthop(struct worker *w, struct sa_out *sa)
+{
+	const struct plane *p = w->plane;
+	uint32_t gen = route_gen(p);
+
+	if (unlikely(sa->route_gen != gen)) {
+		const struct rte_ipv4_hdr *outer = (const struct rte_ipv4_hdr *)sa->outer;
+		sa->nexthop = route_lookup(p, outer->dst_addr);
+		sa->route_gen = gen;
+	}
+	return nexthop_get(p, sa->nexthop);
+}
+
+static inline uint8_t tier_one(struct worker *w, struct rte_mbuf *m)
+{
+	struct pkt_tag *tag = pkt_tag(m);
+	struct customer *c = w->plane->customer[tag->customer];
+	const struct spd *spd = c == NULL ? NULL : __atomic_load_n(&c->spd, __ATOMIC_RELAXED);
+	struct flow f;
+
+	if (unlikely(spd == NULL))
+		return pkt_drop(m, DROP_NO_SA);
+	if (unlikely(c->owner != w->id))
+		return pkt_handover(m, c->owner, STAGE_tier, 0, 0);
+	flow_read(pkt_ip(m), m->data_len, &f);
+	if (unlikely(!(tag->flags & PKT_OURS)) &&
+	    !allow_match(c, f.src, f.proto, f.ports_known, f.sport))
+		return pkt_drop(m, DROP_NOT_ALLOWED);
+	struct sa_out *sa = sa_select(spd, &f);
+	if (unlikely(sa == NULL))
+		return pkt_drop(m, DROP_NO_POLICY);
+	uint32_t len = esp_out_len(sa, m->data_len);
+	const struct nexthop *nh = sa_nexthop(w, sa);
+	if (unlikely(nh != NULL && nh->kind == NH_ADJACENCY && len > nh->mtu))
+		return too_big(m, sa, nh->mtu);
+	if (unlikely(!tier_admit(&c->out, len, w->now)))
+		return pkt_drop(m, DROP_TIER_OUT);
+	esp_out_prefetch(sa, m->data_len);
+	pkt_obj_set(m, sa);
+	return STAGE_esp_encap;
+}
+
+void stage_tier(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
+{
+	for (uint16_t i = 0; i < n; i++)
+		next[i] = tier_one(w, pkt[i]);
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The Ethernet header of the nexthop in front, and out by the device's transmit queue.
+#include <rte_ethdev.h>
+
+#include "worker.h"
+
+static void device_flush(struct worker *w, unsigned d)
+{
+	struct tx_buffer *b = &w->tx[d];
+	const struct device *dev = &w->plane->device[d];
+	uint16_t sent = rte_eth_tx_burst(dev->id, (uint16_t)dev->txq[w->id], b->pkt, b->n);
+
+	if (unlikely(sent < b->n)) {
+		w->drops[DROP_TX_FULL] += (uint64_t)(b->n - sent);
+		rte_pktmbuf_free_bulk(b->pkt + sent, (unsigned)(b->n - sent));
+	}
+	b->n = 0;
+}
+
+void tx_flush(struct worker *w)
+{
+	for (uint32_t left = w->tx_devices; left != 0; left &= left - 1)
+		device_flush(w, (unsigned)__builtin_ctz(left));
+	w->tx_devices = 0;
+}
+
+void tx_frame(struct worker *w, uint16_t device, struct rte_mbuf *m)
+{
+	struct tx_buffer *b = &w->tx[device];
+
+	b->pkt[b->n++] = m;
+	w->tx_devices |= 1u << device;
+	if (b->n == TX_BURST)
+		device_flush(w, device);
+}
+
+static inline uint8_t tx_one(struct worker *w, struct rte_mbuf *m)
+{
+	const struct nexthop *nh = pkt_obj(m);
+	const struct port *port = &w->plane->port[nh->port];
+	const struct device *dev = &w->plane->device[port->device];
+
+	if (unlikely(!port->up))
+		return pkt_drop(m, DROP_PORT_DOWN);
+	if (unlikely(dev->txq[w->id] < 0))
+		return pkt_handover(m, dev->tx_owner, STAGE_tx, nh->index, 0);
+	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *) - nh->l2_len;
+	memcpy(l2, nh->l2, 14);
+	if (unlikely(nh->l2_len == 18))
+		memcpy(l2 + 14, nh->l2 + 14, 4);
+	m->data_off = (uint16_t)(m->data_off - nh->l2_len);
+	m->data_len = (uint16_t)(m->data_len + nh->l2_len);
+	m->pkt_len = m->data_len;
+	m->ol_flags = 0;
+	w->tx_packets[nh->port]++;
+	w->tx_bytes[nh->port] += m->data_len;
+	tx_frame(w, port->device, m);
+	return STAGE_KEPT;
+}
+
+void stage_tx(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
+{
+	for (uint16_t i = 0; i < n; i++)
+		next[i] = tx_one(w, pkt[i]);
+}
