@@ -36,24 +36,28 @@ void cli_help(FILE *out)
 	      out);
 }
 
-static void usage_arg(const struct api_arg *a, FILE *out)
+#define USAGE_WIDTH 90
+
+// An argument in a usage line, on a new line where the last one is full. Returns the column.
+static int usage_arg(const struct api_arg *a, int column, FILE *out)
 {
-	char option[32];
+	char option[32], what[100];
 	bool optional = !(a->how & API_REQ);
 
-	if (a->type == API_KEY)
-		return;
-	fputs(optional ? " [" : " ", out);
+	cli_option_name(a->name, option);
 	if (a->how & API_POS)
-		fputs(a->spec, out);
+		snprintf(what, sizeof(what), "%s", a->spec);
 	else if (a->type == API_BOOL)
-		fprintf(out, "--%s", cli_option_name(a->name, option));
+		snprintf(what, sizeof(what), "--%s", option);
 	else
-		fprintf(out, "--%s %s", cli_option_name(a->name, option),
-			a->type == API_UINT ? "N" : a->spec);
-	fputs(optional ? "]" : "", out);
-	if (a->how & API_LIST)
-		fputs("...", out);
+		snprintf(what, sizeof(what), "--%s %s", option,
+			 a->type == API_UINT ? "N" : a->spec);
+	int n = (int)strlen(what) + 6;
+	if (column + n > USAGE_WIDTH)
+		column = fprintf(out, "\n               ") - 1;
+	fprintf(out, " %s%s%s%s", optional ? "[" : "", what, optional ? "]" : "",
+		a->how & API_LIST ? "..." : "");
+	return column + n;
 }
 
 static void option_line(const struct api_arg *a, FILE *out)
@@ -75,16 +79,12 @@ void cli_help_command(const struct api_command *cmd, FILE *out)
 
 	for (const struct api_arg *a = cmd->args; a->name != NULL; a++)
 		n++;
-	fprintf(out, "usage: trunkline %s", cmd->name);
-	if (n <= 6)
-		for (const struct api_arg *a = cmd->args; a->name != NULL; a++)
-			usage_arg(a, out);
-	else
-		for (const struct api_arg *a = cmd->args; a->name != NULL; a++)
-			if (a->how & API_REQ)
-				usage_arg(a, out);
-	fputs(cli_has_keys(cmd) ? " --key-file FILE" : "", out);
-	fprintf(out, "%s\n\n%s.\n", n > 6 ? " [OPTIONS]" : "", cmd->help);
+	int column = fprintf(out, "usage: trunkline %s", cmd->name);
+	for (const struct api_arg *a = cmd->args; a->name != NULL; a++)
+		if (a->type != API_KEY && (n <= 6 || (a->how & API_REQ)))
+			column = usage_arg(a, column, out);
+	fprintf(out, "%s%s\n\n%s.\n", cli_has_keys(cmd) ? " --key-file FILE" : "",
+		n > 6 ? " [OPTIONS]" : "", cmd->help);
 	if (n > 0)
 		fputs("\n", out);
 	for (const struct api_arg *a = cmd->args; a->name != NULL; a++)

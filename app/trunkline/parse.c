@@ -247,8 +247,11 @@ static int unknown_option(const struct api_command *cmd, const char *word, struc
 	const char *names[64] = {NULL};
 	size_t n = 0;
 
-	for (const struct api_arg *a = cmd->args; a->name != NULL && n < 63; a++, n++)
+	for (const struct api_arg *a = cmd->args; a->name != NULL && n < 58; a++, n++)
 		names[n] = cli_option_name(a->name, buf[n]);
+	static const char *const always[] = {"socket", "json", "watch", "help"};
+	for (size_t i = 0; i < 4 && n < 63; i++)
+		names[n++] = always[i];
 	if (cli_has_keys(cmd))
 		names[n++] = "key-file";
 	char given[40];

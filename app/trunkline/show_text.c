@@ -35,8 +35,10 @@ static void status_tunnels(const struct cli *cli, json_t *d, FILE *out)
 	uint64_t total = int_at(d, "customers.total"), up = int_at(d, "customers.up");
 	uint64_t exhausted = int_at(d, "sas.exhausted");
 
-	fprintf(out, "tunnels %s of %s customers have one; SAs: %s in, ", format_count(up, a),
-		format_count(total, b), format_count(int_at(d, "sas.in"), c));
+	fprintf(out, "tunnels %s customer%s up", format_count(up, a), up == 1 ? "" : "s");
+	if (total > up)
+		fprintf(out, ", %s without", format_count(total - up, b));
+	fprintf(out, "; SAs: %s in, ", format_count(int_at(d, "sas.in"), c));
 	fprintf(out, "%s out", format_count(int_at(d, "sas.out"), a));
 	if (exhausted > 0)
 		fprintf(out, ", %s%s EXHAUSTED%s", bad(cli, true), format_count(exhausted, b),
@@ -121,11 +123,11 @@ static void leg_print(json_t *leg, const char *name, FILE *out)
 		strcmp(latch, "open") == 0 ? " (its first packet decides)" : "",
 		format_duration(json_is_null(last) ? -1 : json_number_value(last), a),
 		json_is_null(last) ? "" : " ago", (unsigned long long)int_at(leg, "worker"));
-	fprintf(out, "     from  %s packets  %s  lost %s (%s",
+	fprintf(out, "     from  %s packets  %s  lost %s",
 		format_count(int_at(leg, "rx_packets"), a),
-		format_unit(real_at(leg, "rx_bytes"), "B", b), format_count(int_at(leg, "lost"), c),
-		"");
-	fprintf(out, "%s)  jitter %s ms", format_share(real_at(leg, "lost_share"), a),
+		format_unit(real_at(leg, "rx_bytes"), "B", b),
+		format_count(int_at(leg, "lost"), c));
+	fprintf(out, " (%s)  jitter %s ms", format_share(real_at(leg, "lost_share"), a),
 		format_real(real_at(leg, "jitter_ms"), b));
 	fprintf(out, "  refused %s  ssrc 0x%08llx\n", format_count(int_at(leg, "refused"), a),
 		(unsigned long long)int_at(leg, "ssrc"));

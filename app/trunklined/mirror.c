@@ -22,6 +22,7 @@
 #define TICK_S 5	 // gateways that do not answer are asked again
 #define STALE_TICKS 4	 // neighbours that grow stale are confirmed
 #define RESYNC_US 50000	 // a burst of link changes is one reason to read all
+#define FLUSH_MS 100
 #define READS_MAX 64	 // an event, so that nobody else starves
 
 static uint64_t now_ms(void)
@@ -419,16 +420,13 @@ int mirror_open(struct mirror **out, const struct mirror_params *params, struct 
 	memcpy(m->ifindex, params->ifindex, params->plane->n_ports * sizeof(int));
 	int rc = mirror_make(m, params->base, err);
 	if (rc != 0) {
+		mirror_publish(m);
+		defer_flush(m->defer, FLUSH_MS); // notes that lead back to the core
 		mirror_close(m);
 		return rc;
 	}
 	*out = m;
 	return 0;
-}
-
-static void core_free(void *core)
-{
-	mirror_core_free(core);
 }
 
 static void event_drop(struct event *e)
@@ -452,9 +450,8 @@ void mirror_close(struct mirror *m)
 	if (m->asks != NULL)
 		mnl_socket_close(m->asks);
 	nl_close(&m->requests);
-	mirror_publish(m);
 	mirror_plane_free(m);
-	defer_free(m->defer, m->core, core_free); // after the indexes that come back to it
+	mirror_core_free(m->core);
 	free(m);
 }
 

@@ -155,6 +155,11 @@ void mirror_plane_free(struct mirror *m)
 {
 	struct plane *p = m->plane;
 
+	while (m->retired != NULL) {
+		struct retired *r = m->retired;
+		m->retired = r->next;
+		retired_free(r);
+	}
 	rte_lpm_free(p->lpm);
 	p->lpm = NULL;
 	for (unsigned i = 0; i < NEXTHOPS_MAX; i++) {

@@ -19,12 +19,19 @@ void err_prefix(struct err *err, const char *fmt, ...)
 {
 	if (err == NULL)
 		return;
-	char rest[sizeof(err->text)];
-	memcpy(rest, err->text, sizeof(rest));
+	char head[sizeof(err->text)];
 	va_list ap;
 	va_start(ap, fmt);
-	int n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	int n = vsnprintf(head, sizeof(head) - 2, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(err->text))
-		snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", rest);
+	if (n < 0)
+		return;
+	size_t len = strlen(head), rest = strlen(err->text);
+	memcpy(head + len, ": ", 2);
+	len += 2;
+	if (rest > sizeof(err->text) - 1 - len)
+		rest = sizeof(err->text) - 1 - len;
+	memmove(err->text + len, err->text, rest);
+	memcpy(err->text, head, len);
+	err->text[len + rest] = '\0';
 }

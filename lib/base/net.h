@@ -49,8 +49,8 @@ bool ip_prefix_contains(const struct ip_prefix *p, const struct ip_addr *a);
 bool ip_prefix_overlaps(const struct ip_prefix *a, const struct ip_prefix *b);
 
 // Why an address is no public unicast address ("private (RFC 1918)", "loopback (RFC 1122)",
-// "multicast (RFC 5771)", ...), from the IANA special-purpose registries; NULL if it is one. A prefix
-// that overlaps such a network at all is not public: 0.0.0.0/0 is not.
-// Documentation (RFC 5737) and benchmarking (RFC 2544) networks count as public, so that examples
-// and laboratories can use them.
+// "multicast (RFC 5771)", ...), from the IANA special-purpose registries; NULL if it is one. A
+// prefix that overlaps such a network at all is not public: 0.0.0.0/0 is not. Documentation
+// (RFC 5737) and benchmarking (RFC 2544) networks count as public, so that examples and
+// laboratories can use them.
 const char *ip_prefix_not_public(const struct ip_prefix *p);

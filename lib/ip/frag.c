@@ -15,6 +15,9 @@ int frag_plan(const struct rte_ipv4_hdr *ip, uint16_t mtu, struct frag_piece *pi
 		return -ENOTSUP;
 	if (mtu < FRAG_MTU_MIN || total < sizeof(*ip))
 		return -EINVAL;
+	uint32_t base = rte_be_to_cpu_16(ip->fragment_offset) & RTE_IPV4_HDR_OFFSET_MASK;
+	if (base * RTE_IPV4_HDR_OFFSET_UNITS + total > RTE_IPV4_MAX_PKT_LEN)
+		return -EINVAL;
 	uint32_t left = total - (uint32_t)sizeof(*ip);
 	uint32_t room = total <= mtu ? left : (mtu - (uint32_t)sizeof(*ip)) & ~7u;
 	uint32_t at = 0;

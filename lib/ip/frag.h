@@ -19,7 +19,8 @@ struct frag_piece {
 // Plans the fragments of a packet: header ip without options, total_length as it says, fragments of
 // at most mtu bytes with their headers. The packet may itself be a fragment. All but the last piece
 // are a multiple of 8 bytes. Returns how many pieces (1 if it fits), or
-// -EINVAL:  mtu below FRAG_MTU_MIN, total_length below the header's
+// -EINVAL:  mtu below FRAG_MTU_MIN, total_length below the header's, a fragment that ends beyond the
+//           largest datagram
 // -ENOTSUP: IPv4 options
 // -ENOSPC:  more than max pieces
 int frag_plan(const struct rte_ipv4_hdr *ip, uint16_t mtu, struct frag_piece *piece, unsigned max);

@@ -65,7 +65,7 @@ struct reasm_stats {
 };
 
 // contexts: datagrams at once, 1..REASM_CONTEXTS_MAX; timeout in TSC ticks; seed: random, so that
-// nobody can choose addresses and identifications that collide. NULL: -EINVAL or -ENOMEM in errno.
+// nobody can choose addresses and identifications that collide. NULL: errno is EINVAL or ENOMEM.
 struct reasm *reasm_create(uint32_t contexts, uint64_t timeout, uint64_t seed);
 
 // Frees it; calls drop (may be NULL) for each handle still held.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Fragments addressed to the gateway: what is whole again goes where it would have gone in one
 // piece. Only ESP and UDP come here, and only up to the size of a buffer.
+#include <errno.h>
+
 #include "dispatch.h"
 #include "ip/ip.h"
 #include "ip/reasm.h"
@@ -12,16 +14,19 @@ static const uint8_t drop_of[] = {
 	[REASM_TIMEOUT] = DROP_FRAG_TIMEOUT,
 };
 
-// Puts the datagram into a fresh buffer; NULL if it does not fit.
+// Puts the datagram into a fresh buffer; NULL if that is not possible, and counts the fragments.
 static struct rte_mbuf *datagram_make(struct worker *w, const struct reasm_out *out)
 {
 	struct rte_mbuf *first = out->frag[0].handle;
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
 
-	if (m == NULL)
+	if (m == NULL) {
+		w->drops[DROP_NO_BUFFER] += out->n_frags;
 		return NULL;
+	}
 	int len = reasm_write(out, rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_tailroom(m));
 	if (len < 0) {
+		w->drops[len == -EBADMSG ? DROP_ECN : DROP_FRAG_TOO_BIG] += out->n_frags;
 		rte_pktmbuf_free(m);
 		return NULL;
 	}
@@ -54,10 +59,8 @@ static void reassemble_one(struct worker *w, struct rte_mbuf *m)
 	struct rte_mbuf *whole = datagram_make(w, &out);
 	for (uint16_t i = 0; i < out.n_frags; i++)
 		rte_pktmbuf_free(out.frag[i].handle);
-	if (whole == NULL) {
-		w->drops[DROP_FRAG_TOO_BIG] += out.n_frags;
+	if (whole == NULL)
 		return;
-	}
 	const struct local_addr *local = local_lookup(w->plane, pkt_ip(whole)->dst_addr);
 	uint8_t to = local != NULL ? dispatch_local(w, whole, local, true)
 				   : pkt_drop(whole, DROP_FRAGMENT);

@@ -1,1 +1,728 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The command line, driven as a person and as a script would, against the daemon's real API server
+over a made-up control thread (cli_fake.c); and the server against clients that misbehave.
+
+usage: cli.py TRUNKLINE CLI_FAKE SOURCE_DIR
+"""
+import contextlib
+import json
+import os
+import pty
+import re
+import resource
+import select
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TRUNKLINE, FAKE, SOURCE = (os.path.abspath(a) for a in sys.argv[1:4])
+SUITE_BYTES = {"aes128gcm16": 20, "aes256-sha512": 96, "chacha20poly1305": 36}
+
+
+def frame(data):
+    return struct.pack(">I", len(data)) + data
+
+
+def receive(sock):
+    """One answer; None if the server hung up before it was whole."""
+    data = b""
+    while len(data) < 4 or len(data) < 4 + struct.unpack(">I", data[:4])[0]:
+        try:
+            more = sock.recv(1 << 16)
+        except ConnectionResetError:
+            return None
+        if not more:
+            return None
+        data += more
+    return json.loads(data[4:])
+
+
+class Daemon:
+    def __init__(self, where, *limits):
+        self.path = os.path.join(where, "api.sock")
+        self.log_path = os.path.join(where, "log")
+        with open(self.log_path, "w") as log:
+            self.process = subprocess.Popen([FAKE, self.path, *map(str, limits)], stderr=log)
+        end = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(OSError), self.connect():
+                return
+            if time.monotonic() > end:
+                raise RuntimeError("cli_fake does not listen")
+            time.sleep(0.02)
+
+    def connect(self, timeout=20):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        s.settimeout(timeout)
+        try:
+            s.connect(self.path)
+        except OSError:
+            s.close()
+            raise
+        return s
+
+    def ask(self, message):
+        with self.connect() as s:
+            s.sendall(frame(message if isinstance(message, bytes) else json.dumps(message).encode()))
+            return receive(s)
+
+    def rss(self):
+        with open(f"/proc/{self.process.pid}/status") as f:
+            return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
+
+    def log(self):
+        with open(self.log_path) as f:
+            return f.read()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+
+class Case(unittest.TestCase):
+    limits = ()
+
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.daemon = Daemon(self.dir.name, *self.limits)
+
+    def tearDown(self):
+        self.assertEqual(self.daemon.stop(), 0, self.daemon.log())
+        self.assertFalse(os.path.exists(self.daemon.path), "the socket file is left behind")
+        self.dir.cleanup()
+
+    def cli(self, *words, code=0, stdin="", env=None, path=None):
+        environ = {k: v for k, v in os.environ.items() if k != "TRUNKLINE_SOCKET"}
+        environ.update({"TRUNKLINE_SOCKET": path or self.daemon.path, **(env or {})})
+        p = subprocess.run([TRUNKLINE, *words], input=stdin, capture_output=True, text=True,
+                           env=environ, timeout=60)
+        self.assertEqual(p.returncode, code, f"{words}: {p.stdout}{p.stderr}")
+        return p.stdout if code == 0 else p.stderr
+
+    def data(self, *words):
+        return json.loads(self.cli(*words, "--json"))
+
+    def keys(self, suite):
+        n = SUITE_BYTES[suite]
+        inward = bytes(range(n)).hex()
+        outward = bytes(255 - i for i in range(n)).hex()
+        return f"# static keys\nkey-in 0x{inward}\n\nkey-out: {outward}  # the other way\n"
+
+
+SA = ["sa", "add", "--customer", "acme", "--suite", "aes128gcm16", "--spi-in", "0x1001",
+      "--spi-out", "4098", "--local", "198.18.10.1", "--peer", "203.0.113.9",
+      "--remote-net", "192.0.2.0/24", "--remote-net=192.0.3.0/24"]
+
+
+class Answers(Case):
+    def test_status(self):
+        lines = self.cli("status").splitlines()
+        self.assertEqual(lines[0], "trunkline 0.1.0 at ashburn, up 12 d 4 h, 2 workers, "
+                                   "1 of 2 ports DOWN")
+        self.assertEqual(lines[1], "tunnels 212 customers up, 1 without; SAs: 424 in, 424 out, "
+                                   "1 EXHAUSTED")
+        self.assertEqual(lines[2], "calls   8,412 of 30,000 (3 silent, 62 hairpinned)")
+        self.assertIn("3.10 Gbit/s in (1.20 M/s packets)", lines[3])
+        self.assertIn("busiest worker 38 %", lines[3])
+        self.assertEqual(lines[4], "drops   14/s: tier-in 12/s, esp-replayed 2/s; 1,234,567 since "
+                                   "start")
+        self.assertLessEqual(len(lines), 24)
+        d = self.data("status")
+        self.assertEqual(d["calls"], {"total": 8412, "max": 30000, "hairpin": 62, "silent": 3})
+        self.assertEqual(d["traffic"]["in"], {"pps": 1204512.5, "bps": 3100000000})
+        self.assertEqual([r["name"] for r in d["drops"]["reasons"]], ["tier-in", "esp-replayed"])
+
+    def test_tables(self):
+        for words, must in {
+            ("show", "ports"): ["outside", "DOWN", "1.55 Gbit/s", "602 k/s", "198.18.10.1/24"],
+            ("show", "workers"): ["38 %", "812.4", "0.5/s"],
+            ("show", "stages"): ["classify", "40.2", "10.0"],
+            ("show", "sas"): ["0xc1000a2f", "1.20 G", "288 GB", "12 ms", "never", "UDP ESN"],
+            ("show", "calls"): ["7f3a", "2 min 41 s", "192.0.2.17:14004", "0.10 %", "3.1"],
+            ("show", "routes"): ["0.0.0.0/0", "198.18.10.254", "tunnel"],
+            ("show", "customers"): ["100 Mbit/s", "41.2 Mbit/s", "no limit", "1.5/s"],
+        }.items():
+            out = self.cli(*words)
+            for text in must:
+                self.assertIn(text, out, words)
+            self.assertEqual(len({len(self.columns(line)) for line in out.splitlines()[:1]}), 1)
+            self.assertNotIn("\033", out, "escape sequences in a pipe")
+            self.assertIsInstance(self.data(*words)[words[1]], list)
+
+    @staticmethod
+    def columns(line):
+        return re.split(r"  +", line.strip())
+
+    def test_right_aligned(self):
+        out = self.cli("show", "drops").splitlines()
+        ends = {re.search(r"(TOTAL|[\d,]+)  (?=\S*\s?\S)(?=[A-Za-z])", line).end(1) for line in out}
+        self.assertEqual(len(ends), 1, out)
+
+    def test_drops(self):
+        self.assertNotIn("rx-malformed", self.cli("show", "drops"))
+        self.assertIn("rx-malformed", self.cli("show", "drops", "--all"))
+        self.assertEqual(len(self.data("show", "drops", "all")["drops"]), 3)
+
+    def test_stages_per_worker(self):
+        self.assertNotIn("WORKER", self.cli("show", "stages"))
+        self.assertIn("WORKER", self.cli("show", "stages", "--per-worker"))
+
+    def test_call(self):
+        out = self.cli("show", "call", "7f3a")
+        for text in ("192.0.2.17:14004 in the tunnel of acme", "latch learned", "lost 8 (0.10 %)",
+                     "jitter 3.1 ms", "DSCP 46", "not heard of yet", "last never"):
+            self.assertIn(text, out)
+        self.assertIsNone(self.data("show", "call", "7f3a")["b"]["remote"])
+        self.assertIn("no call nope", self.cli("show", "call", "nope", code=1))
+
+    def test_limit(self):
+        self.assertIn("5 of 30,000 calls; --limit 0 shows all",
+                      self.cli("show", "calls", "many", "--limit", "5"))
+        d = self.data("show", "calls", "many")
+        self.assertEqual((len(d["calls"]), d["total"]), (1000, 30000))
+        self.assertEqual(len(self.data("show", "calls", "many", "limit", "0")["calls"]), 30000)
+
+    def test_unknown_customer(self):
+        for what in ("calls", "sas"):
+            self.assertIn("no customer nobody", self.cli("show", what, "nobody", code=1))
+
+    def test_trace(self):
+        self.assertIn("tracing 5 packets", self.cli("trace", "start", "count", "5"))
+        self.assertIn("is running", self.cli("trace", "start", code=1))
+        out = self.cli("trace", "show")
+        self.assertIn("192.0.2.17:14004 > 198.18.30.1:10000 UDP ttl 63 tos 0xb8", out)
+        self.assertIn("no-call", out)
+        self.assertEqual(len(self.data("trace", "show", "2")["steps"]), 1)
+        err = self.cli("reload", code=1)  # the fake has mistakes while it traces
+        self.assertEqual(err.splitlines()[0], "customers.d/acme.yaml:7: routes[1]: private")
+        self.assertIn("2 mistakes; nothing was applied", err)
+        self.cli("trace", "stop")
+        self.assertIn("1 customer changed", self.cli("reload"))
+
+    def test_call_add(self):
+        out = self.cli("call", "add", "c1", "--a-media", "198.18.30.1", "--a-customer", "acme",
+                       "--b-media", "198.18.30.1", "--b-remote", "192.0.2.1:4000", "--b-port=30000")
+        self.assertEqual(out, "call c1: A sends to 198.18.30.1:20000; B sends to "
+                              "198.18.30.1:30000 and is at 192.0.2.1:4000\n")
+        self.assertIn("there is a call c1", self.cli(
+            "call", "add", "c1", "--a-media", "1.1.1.1", "--b-media", "1.1.1.1", code=1))
+        self.cli("call", "del", "c1")
+        self.cli("call", "del", "c1", code=1)
+        for words, says in [(["--a-port", "30001"], "odd"), (["--a-remote", "1.1.1.1"], "port"),
+                            (["--a-customer", "nobody"], "no customer nobody")]:
+            self.assertIn(says, self.cli("call", "add", "c2", "--a-media", "1.1.1.1", "--b-media",
+                                         "1.1.1.1", *words, code=1))
+
+
+class Keys(Case):
+    def test_from_stdin_and_file(self):
+        out = self.cli(*SA, "--key-file", "-", stdin=self.keys("aes128gcm16"))
+        self.assertIn("in 0x00001001, out 0x00001002", out)
+        self.assertIn("0x00001001", self.cli(*SA, "--key-file", "-", code=1,
+                                             stdin=self.keys("aes128gcm16")))
+        self.cli("sa", "del", "0x1001")
+        self.cli("sa", "del", "0x1001", code=1)
+        path = os.path.join(self.dir.name, "keys")
+        for mode, warned in ((0o600, False), (0o644, True)):
+            with open(path, "w") as f:
+                f.write(self.keys("chacha20poly1305"))
+            os.chmod(path, mode)
+            words = [w if w != "aes128gcm16" else "chacha20poly1305" for w in SA]
+            p = subprocess.run([TRUNKLINE, "--socket", self.daemon.path, *words, "--key-file", path,
+                                "--encap", "--esn"], capture_output=True, text=True, timeout=60)
+            self.assertEqual(p.returncode, 0, p.stderr)
+            self.assertIn("198.18.10.1:4500 to 203.0.113.9:4500", p.stdout)
+            self.assertEqual("can be read by others" in p.stderr, warned)
+            self.cli("sa", "del", "4097")
+
+    def test_never_shown(self):
+        secret = "c0ffee" * 6 + "badc0de1"
+        wrong = [f"key-in {secret}\nkey-out {secret}\n",      # accepted form, wrong material
+                 f"key-in {secret}ff\nkey-out {secret}\n",    # wrong length
+                 f"key-in {secret}zz\nkey-out {secret}\n",    # no hex
+                 f"{secret}\n", f"key-in {secret} {secret}\n", f"{secret} {secret}\n",
+                 f"key-in {secret}{secret * 9}\nkey-out 00\n"]
+        for text in wrong:
+            p = subprocess.run([TRUNKLINE, "--socket", self.daemon.path, *SA, "--key-file", "-"],
+                               input=text, capture_output=True, text=True, timeout=60)
+            self.assertNotEqual(p.returncode, 0)
+            self.assertNotIn("c0ffee", p.stdout + p.stderr)
+        args = {"customer": "acme", "suite": "aes128gcm16", "spi_in": 4097, "spi_out": "0x1002",
+                "local": "198.18.10.1", "peer": "203.0.113.9", "remote_net": ["192.0.2.0/24"]}
+        for key in (secret, secret + "zz", [secret], {"x": secret}, secret + "00"):
+            answer = self.daemon.ask({"v": 1, "cmd": "sa add",
+                                      "args": {**args, "key_in": key, "key_out": secret}})
+            self.assertFalse(answer["ok"])
+            self.assertNotIn("c0ffee", json.dumps(answer))
+        answer = self.daemon.ask(('{"v":1,"cmd":"sa add","args":{"key_in":"%s" oops' %
+                                  secret).encode())
+        self.assertNotIn("c0ffee", json.dumps(answer))
+        self.assertNotIn("c0ffee", self.daemon.log())
+
+    def test_not_in_memory(self):
+        """After the answer, the daemon's memory has no copy of the key, neither hex nor bytes."""
+        self.cli(*SA, "--key-file", "-", stdin=self.keys("aes128gcm16"))
+        inward = bytes(range(20))
+        found = 0
+        with open(f"/proc/{self.daemon.process.pid}/maps") as maps:
+            ranges = [re.match(r"(\w+)-(\w+) rw", line) for line in maps
+                      if "[heap]" in line or "[stack]" in line or line.rstrip().endswith(" 0")]
+        with open(f"/proc/{self.daemon.process.pid}/mem", "rb", 0) as mem:
+            for m in filter(None, ranges):
+                low, high = int(m[1], 16), int(m[2], 16)
+                if high - low > 1 << 28:
+                    continue
+                with contextlib.suppress(OSError):
+                    mem.seek(low)
+                    memory = mem.read(high - low)
+                    found += memory.count(inward.hex().encode())
+        self.assertEqual(found, 0)
+
+    def test_not_from_the_command_line(self):
+        err = self.cli(*SA, "--key-in", "00" * 20, code=2)
+        self.assertIn("--key-file", err)
+        self.assertNotIn("0000", err)
+        self.assertIn("--key-file", self.cli(*SA, code=2))
+        self.assertIn("No such file", self.cli(*SA, "--key-file", "/nonexistent", code=2))
+
+    def test_refused(self):
+        for change, says in [
+                (["--window", "1000"], "no power of two"), (["--ports", "1-2"], "proto"),
+                (["--local-net", "1.2.3.4/8"], "beyond"), (["--esn=perhaps"], "yes or no"),
+                (["--suite", "aes128gcm16"], "twice"), (["--tfc-pad", "9001"], "0..9000")]:
+            p = subprocess.run([TRUNKLINE, "--socket", self.daemon.path, *SA, *change,
+                                "--key-file", "-"], input=self.keys("aes128gcm16"),
+                               capture_output=True, text=True, timeout=60)
+            self.assertIn(p.returncode, (1, 2))
+            self.assertIn(says, p.stderr, change)
+        words = [w if w != "aes128gcm16" else "aes128gmc16" for w in SA]
+        self.assertIn("did you mean aes128gcm16?",
+                      self.cli(*words, "--key-file", "-", code=2, stdin=self.keys("aes128gcm16")))
+
+
+class Usage(Case):
+    def test_no_words(self):
+        self.assertIn("usage: trunkline", self.cli())
+
+    def test_help_names_everything(self):
+        listed = self.cli("--help")
+        for name, args in commands():
+            self.assertIn(name, listed)
+            text = self.cli("help", *name.split())
+            self.assertEqual(text, self.cli(*name.split(), "--help"))
+            for arg, kind in args:
+                if kind != "KEY":
+                    self.assertIn("--" + arg.replace("_", "-"), text)
+        group = self.cli("show", "--help")
+        self.assertIn("show ports", group)
+        self.assertNotIn("sa add", group)
+
+    def test_abbreviations(self):
+        self.assertEqual(self.cli("sh", "po"), self.cli("show", "ports"))
+        self.assertEqual(self.cli("st"), self.cli("status"))
+        self.assertEqual(self.cli("show", "sas", "--lim", "1"), self.cli("show", "sas", "limit=1"))
+        self.assertIn("may mean", self.cli("sh", "ca", code=2))
+
+    def test_wrong(self):
+        for words, says in [(["foo"], "no command"), (["show"], "what?"),
+                            (["show", "callz"], 'did you mean "show calls"'),
+                            (["statsu"], 'did you mean "status"'),
+                            (["show", "sas", "--custmer", "a"], "did you mean --customer?"),
+                            (["show", "call"], "needs ID"), (["show", "calls", "--limit"], "value"),
+                            (["show", "calls", "--limit", "x"], "whole number"),
+                            (["show", "calls", "a b"], "no name"), (["--socket"], "path"),
+                            (["show", "ports", "extra"], "too much"), (["-x"], "no command"),
+                            (["log", "level", "loud"], "error|warn"),
+                            (["show", "routes", "1.2.3"], "no IP address"),
+                            (["--watch=0", "status"], "seconds"),
+                            (["watch", "reload"], "changes something")]:
+            self.assertIn(says, self.cli(*words, code=2), words)
+
+    def test_unreachable(self):
+        missing = os.path.join(self.dir.name, "none")
+        err = self.cli("status", code=3, path=missing)
+        self.assertIn(f"cannot reach trunklined at {missing}: no such socket; is it running? "
+                      "systemctl status trunkline", err)
+        dead = os.path.join(self.dir.name, "dead")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(dead)
+        self.assertIn("nobody answers", self.cli("status", code=3, path=dead))
+        self.assertIn("longer than", self.cli("status", code=3, path="/" + "x" * 200))
+
+    def test_version(self):
+        self.assertRegex(self.cli("--version"), r"^trunkline \d+\.\d+\.\d+\n$")
+        self.assertEqual(self.cli("version"), self.cli("--version"))
+
+    def test_full_disk(self):
+        with open("/dev/full", "w") as full:
+            p = subprocess.run([TRUNKLINE, "--socket", self.daemon.path, "status"], stdout=full,
+                               stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("No space left", p.stderr)
+
+
+class Watching(Case):
+    def test_pipe(self):
+        for words in (["watch", "0.1", "status"], ["status", "--watch=0.1"],
+                      ["--watch", "0.1", "status"]):
+            p = subprocess.Popen([TRUNKLINE, "--socket", self.daemon.path, *words],
+                                 stdout=subprocess.PIPE, text=True)
+            seen = [p.stdout.readline() for _ in range(24)]
+            p.send_signal(signal.SIGINT)
+            rest = p.stdout.read()
+            p.stdout.close()
+            self.assertEqual(p.wait(20), 0)
+            self.assertGreaterEqual(sum(s.startswith("drops") for s in seen), 2, seen)
+            self.assertNotIn("\033", "".join(seen) + rest)
+
+    def test_json_lines(self):
+        p = subprocess.Popen([TRUNKLINE, "--socket", self.daemon.path, "watch", "0.1", "ping",
+                              "--json"], stdout=subprocess.PIPE, text=True)
+        for _ in range(3):
+            self.assertEqual(json.loads(p.stdout.readline())["api"], 1)
+        p.terminate()
+        p.stdout.close()
+        p.wait(20)
+
+    def terminal(self, *words, seconds, env=None, size=(24, 80)):
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.environ.update({"TERM": "xterm", **(env or {})})
+            os.execv(TRUNKLINE, [TRUNKLINE, "--socket", self.daemon.path, *words])
+        import fcntl
+        import termios
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        out, end = b"", time.monotonic() + seconds
+        while time.monotonic() < end:
+            if select.select([fd], [], [], 0.05)[0]:
+                try:
+                    out += os.read(fd, 65536)
+                except OSError:
+                    break
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
+        with contextlib.suppress(OSError):
+            while more := os.read(fd, 65536):
+                out += more
+        status = os.waitpid(pid, 0)[1]
+        os.close(fd)
+        return out.decode(), os.waitstatus_to_exitcode(status)
+
+    def test_terminal_redraws(self):
+        out, code = self.terminal("watch", "0.2", "show", "calls", "many", seconds=1.5)
+        self.assertEqual(code, 0)
+        self.assertGreaterEqual(out.count("\033[H"), 3)
+        self.assertIn("\033[?25h", out, "the cursor stays hidden")
+        for screen in out.split("\033[H")[2:]:
+            self.assertLessEqual(screen.count("\n"), 24)
+
+    def test_terminal_fits(self):
+        out, code = self.terminal("watch", "0.2", "show", "ports", seconds=1.0)
+        plain = re.sub(r"\033\[[0-9;?]*[A-Za-z]", "", out.split("\033[H")[-1])
+        for line in plain.splitlines():
+            if not line.startswith("(not shown"):
+                self.assertLessEqual(len(line.rstrip()), 80, line)
+        self.assertIn("not shown for lack of room", plain)
+        self.assertEqual(code, 0)
+
+    def test_colour(self):
+        self.assertIn("\033[1;31mDOWN", self.terminal("show", "ports", seconds=2)[0])
+        self.assertNotIn("\033[", self.terminal("show", "ports", seconds=2,
+                                                env={"NO_COLOR": "1"})[0])
+        self.assertNotIn("\033[", self.terminal("show", "ports", seconds=2,
+                                                env={"TERM": "dumb"})[0])
+
+    def test_daemon_restarts(self):
+        p = subprocess.Popen([TRUNKLINE, "--socket", self.daemon.path, "watch", "0.1", "ping"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        p.stdout.readline()
+        self.daemon.stop()
+        self.assertEqual(p.wait(20), 3)
+        p.stdout.close()
+        p.stderr.close()
+        self.daemon = Daemon(self.dir.name)
+
+
+def commands():
+    """Names and arguments in commands.def, read on their own."""
+    with open(os.path.join(SOURCE, "lib/api/commands.def")) as f:
+        text = re.sub(r"^\s*//.*$", "", f.read(), flags=re.M)
+    found = []
+    for block in text.split("COMMAND(")[1:]:
+        name = re.match(r'\w+, "([^"]+)"', block)[1]
+        found.append((name, re.findall(r'ARG\("(\w+)", (\w+)', block)))
+    return found
+
+
+class Documented(unittest.TestCase):
+    def test_man_page_has_every_command(self):
+        with open(os.path.join(SOURCE, "docs/man/trunkline.1")) as f:
+            man = f.read()
+        self.assertGreaterEqual(len(commands()), 20)
+        sections = re.split(r"^\.It Ic ", man, flags=re.M)
+        listed = {s.splitlines()[0].replace(" Ar", "").strip(): s for s in sections[1:]}
+        for name, args in commands():
+            mine = [s for head, s in listed.items() if head == name]
+            self.assertEqual(len(mine), 1, f"{name} in trunkline.1")
+            for arg, kind in args:
+                if kind != "KEY":
+                    self.assertIn("Fl -" + arg.replace("_", "-"), mine[0], name)
+        known = {name for name, _ in commands()} | {"watch", "help", "completion", "version"}
+        self.assertEqual(set(listed) - known, set(), "in the man page, but no command")
+
+
+class Completion(Case):
+    def complete(self, *words):
+        index = len(words)
+        out = self.cli("complete", str(index), "trunkline", *words)
+        return out.split()
+
+    def test_words(self):
+        self.assertEqual(set(self.complete("sh")), {"show"})
+        self.assertEqual(set(self.complete("show", "ca")), {"calls", "call"})
+        self.assertIn("completion", self.complete("comp"))
+        self.assertEqual(self.complete("log", "level", "de"), ["debug"])
+        self.assertEqual(self.complete("show", "drops", "--a"), ["--all"])
+        self.assertEqual(self.complete("help", "trace", "sh"), ["show"])
+        self.assertIn("--key-file", self.complete("sa", "add", "--"))
+        self.assertNotIn("--key-in", self.complete("sa", "add", "--"))
+        self.assertEqual(self.complete("sa", "add", "--suite", "chacha"), ["chacha20poly1305"])
+        self.assertEqual(set(self.complete("completion", "")), {"bash", "zsh"})
+
+    def test_what_the_daemon_knows(self):
+        self.assertIn("7f3a", self.complete("show", "call", ""))
+        self.assertEqual(self.complete("call", "del", "7"), ["7f3a"])
+        self.assertEqual(self.complete("sa", "del", ""), ["0xc1000a2f", "--spi", "--json", "--help"])
+        self.assertEqual(self.complete("show", "sas", "ac"), ["acme"])
+        self.assertEqual(self.complete("show", "sas", "--customer", ""), ["acme", "many"])
+
+    def test_in_bash(self):
+        script = self.cli("completion", "bash")
+        test = script + ('COMP_WORDS=("%s" show call 7); COMP_CWORD=3; _trunkline; '
+                         'printf "%%s\\n" "${COMPREPLY[@]}"' % TRUNKLINE)
+        p = subprocess.run(["bash", "-c", test], capture_output=True, text=True, timeout=60,
+                           env={**os.environ, "TRUNKLINE_SOCKET": self.daemon.path})
+        self.assertEqual(p.stdout, "7f3a\n", p.stderr)
+        self.assertIn("bashcompinit", self.cli("completion", "zsh"))
+        self.cli("completion", "fish", code=2)
+
+    def test_without_daemon(self):
+        out = self.cli("complete", "3", "trunkline", "show", "call", "7", path="/nonexistent")
+        self.assertEqual(out, "")
+
+
+class Server(Case):
+    limits = (128, 2, 2, 600, 64 << 20)
+
+    def works(self):
+        self.assertEqual(self.data("ping")["api"], 1)
+
+    def test_socket_file(self):
+        self.assertEqual(stat.S_IMODE(os.stat(self.daemon.path).st_mode), 0o660)
+
+    def test_bad_requests(self):
+        for message, code, says in [
+                (b"{", "bad-request", "JSON"), (b"[]", "bad-request", "object"),
+                (b"\xff\xfe", "bad-request", "JSON"), (b"{}", "bad-request", '"v"'),
+                (b'{"v":1}', "bad-request", '"cmd"'), (b'{"v":1,"cmd":7}', "bad-request", '"cmd"'),
+                (b'{"v":2,"cmd":"ping"}', "version", "version 1"),
+                (b'{"v":1,"v":1,"cmd":"ping"}', "bad-request", "JSON"),
+                (b'{"v":1,"cmd":"pong"}', "unknown-command", 'did you mean "ping"'),
+                (b'{"v":1,"cmd":"x\\u0001"}', "unknown-command", "no command"),
+                (b'{"v":1,"cmd":"ping","args":[]}', "bad-argument", "object"),
+                (b'{"v":1,"cmd":"ping","args":{"a":1}}', "bad-argument", "no arguments"),
+                (b'{"v":1,"cmd":"show sas","args":{"custmer":"a"}}', "bad-argument",
+                 "did you mean customer?"),
+                (b'{"v":1,"cmd":"show sas","args":{"customer":5}}', "bad-argument", "string"),
+                (b'{"v":1,"cmd":"show sas","args":{"limit":-1}}', "bad-argument", "0..1000000"),
+                (b'{"v":1,"cmd":"show sas","args":{"limit":1e3}}', "bad-argument", "whole"),
+                (b'{"v":1,"cmd":"sa del"}', "bad-argument", "needs spi"),
+                (b'{"v":1,"cmd":"sa del","args":{"spi":255}}', "bad-argument", "256"),
+                (b'{"v":1,"cmd":"show call","args":{"id":"none"}}', "not-found", "no call none"),
+                (b"[" * 100000, "bad-request", "deeper"),
+                (b'{"v":' + b"[" * 20 + b"]" * 20 + b"}", "bad-request", "deeper")]:
+            answer = self.daemon.ask(message)
+            self.assertFalse(answer["ok"], message[:80])
+            self.assertEqual(answer["code"], code, (message[:80], answer))
+            self.assertIn(says, answer["error"])
+        self.works()
+
+    def test_lengths(self):
+        for head, code in [(struct.pack(">I", 0), "bad-request"),
+                           (struct.pack(">I", (4 << 20) + 1), "too-large"),
+                           (b"\xff\xff\xff\xff", "too-large"), (b"GET / HTTP/1.0\r\n", "too-large")]:
+            with self.daemon.connect() as s:
+                s.sendall(head)
+                self.assertEqual(receive(s)["code"], code)
+                self.assertIsNone(receive(s), "stays connected")
+        largest = b'{"v":1,"cmd":"ping"' + b" " * ((4 << 20) - 20) + b"}"
+        self.assertEqual(len(largest), 4 << 20)
+        self.assertTrue(self.daemon.ask(largest)["ok"])
+
+    def test_one_byte_at_a_time(self):
+        with self.daemon.connect() as s:
+            for _ in range(2):
+                for byte in frame(b'{"v":1,"cmd":"ping"}'):
+                    s.sendall(bytes([byte]))
+                    time.sleep(0.002)
+                self.assertTrue(receive(s)["ok"])
+
+    def test_requests_in_a_row(self):
+        with self.daemon.connect() as s:
+            s.sendall(frame(b'{"v":1,"cmd":"ping"}') * 50 + frame(b'{"v":1,"cmd":"nope"}'))
+            self.assertTrue(all(receive(s)["ok"] for _ in range(50)))
+            self.assertFalse(receive(s)["ok"])
+
+    def test_half_a_request(self):
+        with self.daemon.connect() as s:
+            s.sendall(frame(b'{"v":1,"cmd":"ping"}')[:9])
+            self.works()
+            began = time.monotonic()
+            self.assertEqual(receive(s)["code"], "timeout")
+            self.assertIsNone(receive(s))
+            self.assertLess(time.monotonic() - began, 10)
+
+    def test_drip(self):
+        """A byte now and then does not stretch the time that a request has."""
+        with self.daemon.connect() as s:
+            s.sendall(struct.pack(">I", 1000))
+            began = time.monotonic()
+            with contextlib.suppress(OSError):
+                while time.monotonic() - began < 15:
+                    s.sendall(b" ")
+                    time.sleep(0.1)
+            self.assertLess(time.monotonic() - began, 10)
+        self.works()
+
+    def test_dead_clients(self):
+        for cut in (0, 2, 4, 10):
+            for _ in range(20):
+                s = self.daemon.connect()
+                s.sendall(frame(b'{"v":1,"cmd":"show calls","args":{"customer":"many"}}')[:cut])
+                s.close()
+        for _ in range(20):  # gone while the answer is written
+            s = self.daemon.connect()
+            s.sendall(frame(b'{"v":1,"cmd":"show calls","args":{"customer":"many","limit":0}}'))
+            s.close()
+        p = subprocess.Popen([TRUNKLINE, "--socket", self.daemon.path, "watch", "0.1", "status"],
+                             stdout=subprocess.DEVNULL)
+        time.sleep(0.3)
+        p.kill()
+        p.wait(20)
+        self.works()
+
+    def test_slow_reader(self):
+        with self.daemon.connect() as s:
+            s.sendall(frame(b'{"v":1,"cmd":"show calls","args":{"customer":"many","limit":0}}'))
+            time.sleep(0.2)
+            self.works()
+            began = time.monotonic()
+            while "does not read" not in self.daemon.log():
+                self.assertLess(time.monotonic() - began, 15)
+                time.sleep(0.1)
+            with contextlib.suppress(OSError):
+                while s.recv(1 << 20):
+                    pass
+
+    def test_answers_in_all_are_bounded(self):
+        """Many slow readers of large answers are told to come back, and memory stays bounded."""
+        readers = [self.daemon.connect() for _ in range(12)]
+        for s in readers:
+            s.sendall(frame(b'{"v":1,"cmd":"show calls","args":{"customer":"many","limit":0}}'))
+        self.works()
+        codes = []
+        for s in readers:
+            answer = receive(s)
+            codes.append(None if answer is None else answer.get("code", "whole"))
+            s.close()
+        self.assertIn("busy", codes)
+        self.assertIn("whole", codes)
+        self.works()
+
+    def test_thousand_connections(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 1200:
+            self.skipTest("too few file descriptors")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+        held, slowest = [], 0.0
+        before = self.daemon.rss()
+        for i in range(1000):
+            held.append(self.daemon.connect())
+            if i % 2:
+                held[-1].sendall(b"\0\0")
+            if i % 50 == 0:
+                began = time.monotonic()
+                self.assertTrue(self.daemon.ask({"v": 1, "cmd": "status"})["ok"])
+                slowest = max(slowest, time.monotonic() - began)
+        self.works()
+        self.assertLess(slowest, 2)
+        self.assertLess(self.daemon.rss() - before, 32 << 10, "KiB for clients that ask nothing")
+        dismissed = sum(1 for s in held if select.select([s], [], [], 0)[0])
+        self.assertGreaterEqual(dismissed, 1000 - 128)
+        for s in held:
+            s.close()
+        self.works()
+
+    def test_second_daemon(self):
+        p = subprocess.run([FAKE, self.daemon.path], capture_output=True, text=True, timeout=60)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("another trunklined answers", p.stderr)
+        self.works()
+
+    def test_socket_left_behind(self):
+        self.daemon.process.kill()
+        self.daemon.process.wait(20)
+        self.assertTrue(os.path.exists(self.daemon.path))
+        self.daemon = Daemon(self.dir.name)
+        self.works()
+
+    def test_no_socket_in_the_way(self):
+        path = os.path.join(self.dir.name, "file")
+        with open(path, "w") as f:
+            f.write("precious")
+        p = subprocess.run([FAKE, path], capture_output=True, text=True, timeout=60)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("no socket", p.stderr)
+        with open(path) as f:
+            self.assertEqual(f.read(), "precious")
+
+    def test_changes_are_logged(self):
+        self.cli("call", "del", "nope", code=1)
+        self.cli("log", "level", "debug")
+        log = self.daemon.log()
+        self.assertRegex(log, r'call del by uid \d+, pid \d+: there is no call nope.*"id":"nope"')
+        self.assertRegex(log, r'log level by uid \d+, pid \d+: done \{"level":"debug"\}')
+
+
+class Idle(Case):
+    limits = (2, 10, 30, 1, 64 << 20)
+
+    def test_idle_clients_go(self):
+        with self.daemon.connect() as s:
+            began = time.monotonic()
+            self.assertIsNone(receive(s))
+            self.assertLess(time.monotonic() - began, 8)
+
+    def test_the_idlest_makes_room(self):
+        first, second = self.daemon.connect(), self.daemon.connect()
+        first.sendall(frame(b'{"v":1,"cmd":"ping"}'))
+        self.assertTrue(receive(first)["ok"])
+        third = self.daemon.connect()
+        third.sendall(frame(b'{"v":1,"cmd":"ping"}'))
+        self.assertTrue(receive(third)["ok"])
+        self.assertEqual(receive(second)["code"], "busy")
+        first.sendall(frame(b'{"v":1,"cmd":"ping"}'))
+        self.assertTrue(receive(first)["ok"])
+        for s in (first, second, third):
+            s.close()
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[4:]])

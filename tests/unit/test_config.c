@@ -82,7 +82,7 @@ Test(config, good_customer)
 	cr_assert_eq(c->n_customers, 2);
 	const struct config_customer *k = c->customers;
 	cr_expect_str_eq(k->name, "acme");
-	cr_expect_str_eq(k->file + strlen(k->file) - 21, "/customers.d/acme.yaml" + 1);
+	cr_expect_str_eq(k->file, "customers.d/acme.yaml");
 	cr_expect_eq(k->rate, 100000000);
 	cr_expect_eq(k->burst_ms, 30);
 	cr_expect_eq(k->worker, 1);

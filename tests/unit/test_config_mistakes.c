@@ -197,8 +197,8 @@ static unsigned memory_count(const char *needle, size_t len)
 			continue;
 		for (unsigned long at = from; at < to;) {
 			size_t left = to - at;
-			ssize_t n = pread(mem, window, left < sizeof(window) ? left : sizeof(window),
-					  (off_t)at);
+			ssize_t n = pread(mem, window,
+					  left < sizeof(window) ? left : sizeof(window), (off_t)at);
 			if (n <= (ssize_t)len)
 				break;
 			for (ssize_t i = 0; i + (ssize_t)len <= n; i++) {
@@ -223,7 +223,19 @@ static unsigned memory_count(const char *needle, size_t len)
 	return found;
 }
 
-// Puts the key into acme.yaml without leaving it in a buffer, and returns where in the file.
+// Makes acme.yaml so long that what is freed of it is not all written over by chance.
+static void file_lengthen(void)
+{
+	char *text = config_lab_read("customers.d/acme.yaml");
+	FILE *f = fopen("customers.d/acme.yaml", "we");
+	for (int i = 0; i < 1000; i++)
+		fprintf(f, "# A comment of no meaning but its length, line %d.\n", i);
+	fputs(text, f);
+	fclose(f);
+	free(text);
+}
+
+// Puts the key into a file in place of another, without leaving it in a buffer.
 static void secret_plant(const char *file, const char *placeholder, const char key[static 40])
 {
 	char *text = config_lab_read(file), *at = strstr(text, placeholder);
@@ -246,7 +258,7 @@ static unsigned secrets_left(const char key[static 40])
 	// Allocators write over the first 16 bytes of what is freed: look for the later half.
 	memcpy(half, key + 20, 20);
 	unsigned found = memory_count(half, 20) - 1; // key itself holds its half
-	found += memory_count(raw + 10, 10) - 1;     // and raw its own
+	found += memory_count(raw + 10, 10);
 	explicit_bzero(raw, sizeof(raw));
 	explicit_bzero(half, sizeof(half));
 	return found;
@@ -257,6 +269,7 @@ Test(config_mistakes, keys_are_wiped)
 	char key[40];
 	struct config *c = NULL;
 	secret_text(key);
+	file_lengthen();
 	secret_plant("customers.d/acme.yaml", "10112233445566778899aabbccddeeff01020304", key);
 	unsigned before = secrets_left(key);
 	free(config_lab_load(&c));
@@ -312,8 +325,9 @@ Test(config_mistakes, reference_is_current)
 	char *from = strstr(docs, begin), *to = strstr(docs, end);
 	cr_assert(from != NULL && to != NULL);
 	*to = '\0';
-	cr_expect_str_eq(from + strlen(begin), reference,
-			 "docs/configuration.md is not current: `trunklined --config-reference` prints it");
+	cr_expect_str_eq(
+		from + strlen(begin), reference,
+		"docs/configuration.md is not current: `trunklined --config-reference` prints it");
 	free(reference);
 	free(docs);
 }

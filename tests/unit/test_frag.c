@@ -93,6 +93,12 @@ Test(frag, refusals)
 	cr_expect_eq(frag_plan(&ip, 576, piece, 2), -ENOSPC);
 	ip.version_ihl = 0x46;
 	cr_expect_eq(frag_plan(&ip, 576, piece, 4), -ENOTSUP);
+	ip = header(1500, 0x1fff);
+	cr_expect_eq(frag_plan(&ip, 576, piece, 4), -EINVAL, "its offset would run into the flags");
+	ip = header(1500, (65535 - 1500) / 8);
+	cr_expect_eq(frag_plan(&ip, 576, piece, 4), 3);
+	ip = header(1500, (65535 - 1500) / 8 + 1);
+	cr_expect_eq(frag_plan(&ip, 576, piece, 4), -EINVAL);
 	ip = header(19, 0);
 	cr_expect_eq(frag_plan(&ip, 576, piece, 4), -EINVAL);
 	struct frag_piece many[FRAG_PIECES_MAX];

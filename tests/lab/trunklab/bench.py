@@ -33,6 +33,8 @@ class Bench:
         customers = [customer_config(n, [t.config()], domain=[t.domain])
                      for n, t in self.tunnels.items()]
         self.daemon = Daemon(world, pop_config(world, calls=calls, **config), customers).start()
+        for tunnel in (self.cbc, self.nat):
+            world.customer.run("ip", "addr", "add", f"{tunnel.gateway}/24", "dev", "wan")
         world.greet([t.gateway for t in self.tunnels.values()])
         self.outside = world.customer.packets("wan")
         self.inside = world.platform.packets("lan")

@@ -208,7 +208,8 @@ class World:
         for ns, source, target in pings:
             while True:
                 ping = ns.argv("ping", "-n", "-q", "-c", "1", "-W", "1", "-I", source, target)
-                if subprocess.run(ping, stdout=subprocess.DEVNULL, check=False).returncode == 0:
+                if subprocess.run(ping, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                  check=False).returncode == 0:
                     break
                 if time.monotonic() > deadline:
                     raise Failed(f"{target} does not answer {source}'s ping")
@@ -245,7 +246,10 @@ class World:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, error, _):
+        if kind and issubclass(kind, Exception):
+            for daemon in self.daemons:
+                print(f"--- log of {daemon.name}:\n{daemon.log_tail()}", flush=True)
         self.close()
 
 
