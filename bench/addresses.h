@@ -18,15 +18,15 @@
 #define CALLS_MAX (MEDIA_PER_SIDE * MEDIA_CALLS)
 
 #define OUTSIDE_IP RTE_BE32(0xc6120a01) // 198.18.10.1
-#define INSIDE_IP RTE_BE32(0xc6121401)	// 198.18.20.1
-#define PLATFORM_NET 0xc6121400u	// 198.18.20.0/24, host order
-#define GATEWAY_NET 0x64400000u		// 100.64.0.0/10
-#define PHONE_NET 0x2c000000u		// 44.0.0.0/8: a /24 a customer
-#define STRANGER_NET 0xc6330000u	// 198.51.0.0/16: phones without a tunnel
+#define INSIDE_IP RTE_BE32(0xc6121401)  // 198.18.20.1
+#define PLATFORM_NET 0xc6121400u        // 198.18.20.0/24, host order
+#define GATEWAY_NET 0x64400000u         // 100.64.0.0/10
+#define PHONE_NET 0x2c000000u           // 44.0.0.0/8: a /24 a customer
+#define STRANGER_NET 0xc6330000u        // 198.51.0.0/16: phones without a tunnel
 
 #define SPI_IN(customer) (0xc1000000u | (customer))
 #define SPI_OUT(customer) (0xd1000000u | (customer))
-#define SPI_CUSTOMER(spi) ((spi) & 0xffff)
+#define SPI_CUSTOMER(spi) ((spi)&0xffff)
 
 static inline uint32_t gateway_ip(uint32_t customer)
 {

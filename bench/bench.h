@@ -2,20 +2,20 @@
 // What the subcommands of the bench share: options, the two cores, and the results.
 #pragma once
 
+#include "base/err.h"
+
 #include <jansson.h>
 #include <rte_cycles.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/err.h"
-
 struct options {
 	const char *json;   // file for the results, NULL: none
 	const char *filter; // cases whose name holds this, NULL: all
-	double seconds;	    // how long a case may take, 0: the subcommand's own choice
-	unsigned burst;	    // packets a poll at most, 0: the subcommand's own choice
-	unsigned batch;	    // packets a drain
-	unsigned pairs;	    // pairs of limit and path
+	double seconds;     // how long a case may take, 0: the subcommand's own choice
+	unsigned burst;     // packets a poll at most, 0: the subcommand's own choice
+	unsigned batch;     // packets a drain
+	unsigned pairs;     // pairs of limit and path
 	bool full, no_huge, stages;
 	int cpu[2]; // generator and sink, worker; -1: chosen
 };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The peers' sending side: RTP of every flow in turn, encrypted as their gateways would.
-#include <rte_ethdev.h>
-#include <rte_random.h>
-#include <string.h>
-
 #include "esp/esp.h"
 #include "ip/ip.h"
 #include "wire.h"
 #include "world_priv.h"
+
+#include <rte_ethdev.h>
+#include <rte_random.h>
+#include <string.h>
 
 #define CHUNK 32
 
@@ -101,7 +101,8 @@ static void chunk_make(struct world *w, struct rte_mbuf **pkt, unsigned n)
 		inner_write(w, f, inner);
 		uint16_t frame = (uint16_t)(RTE_ETHER_HDR_LEN + w->spec.inner_len);
 		if (sa != NULL) {
-			op[k] = (struct esp_out){.sa = sa, .inner = inner, .len = w->spec.inner_len};
+			op[k] = (struct esp_out){
+				.sa = sa, .inner = inner, .len = w->spec.inner_len};
 			frame = (uint16_t)(RTE_ETHER_HDR_LEN + esp_out_len(sa, w->spec.inner_len));
 			at[k++] = (uint8_t)i;
 		}
@@ -115,10 +116,20 @@ static void chunk_make(struct world *w, struct rte_mbuf **pkt, unsigned n)
 		ether_write(pkt[i], pkt[i]->port);
 }
 
+// What the worker has dropped is in the pool again.
+static void stock_refill(struct world *w)
+{
+	while (w->n_stock + CHUNK <= w->stock_size &&
+	       rte_pktmbuf_alloc_bulk(w->pool, w->stock + w->n_stock, CHUNK) == 0)
+		w->n_stock += CHUNK;
+}
+
 unsigned gen_make(struct world *w, struct rte_mbuf **pkt, unsigned n)
 {
-	if (n > w->n_stock)
-		n = w->n_stock;
+	if (unlikely(n > w->n_stock)) {
+		stock_refill(w);
+		n = n < w->n_stock ? n : w->n_stock;
+	}
 	for (unsigned done = 0; done < n;) {
 		unsigned chunk = n - done < CHUNK ? n - done : CHUNK;
 		w->n_stock -= chunk;

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // On what was measured, and with what.
+#include "bench.h"
+#include "bench_commit.h"
+#include "crypto/keys.h"
+
 #include <intel-ipsec-mb.h>
 #include <rte_version.h>
 #include <stdio.h>
@@ -7,10 +11,6 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "bench.h"
-#include "bench_commit.h"
-#include "crypto/keys.h"
 
 static void line_of(const char *path, const char *key, char *out, size_t size)
 {
@@ -23,7 +23,8 @@ static void line_of(const char *path, const char *key, char *out, size_t size)
 	while (fgets(line, sizeof(line), f) != NULL) {
 		char *value = line;
 		if (key != NULL) {
-			if (strncmp(line, key, strlen(key)) != 0 || (value = strchr(line, ':')) == NULL)
+			if (strncmp(line, key, strlen(key)) != 0 ||
+			    (value = strchr(line, ':')) == NULL)
 				continue;
 			value++;
 		}
@@ -46,10 +47,11 @@ json_t *machine_json(void)
 	line_of("/proc/cpuinfo", "stepping", stepping, sizeof(stepping));
 	line_of("/sys/devices/system/cpu/cpu0/cache/index2/size", NULL, l2, sizeof(l2));
 	line_of("/sys/devices/system/cpu/cpu0/cache/index3/size", NULL, l3, sizeof(l3));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:b, s:s}", "cpu", model, "model", family,
-			 "stepping", stepping, "l2", l2, "l3", l3, "cpus",
-			 (int)sysconf(_SC_NPROCESSORS_ONLN), "tsc_ghz", (double)rte_get_tsc_hz() / 1e9,
-			 "hugepages", (int)eal_huge(), "arch", u.machine);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:b, s:s}", "cpu", model, "model",
+			 family, "stepping", stepping, "l2", l2, "l3", l3, "cpus",
+			 (int)sysconf(_SC_NPROCESSORS_ONLN), "tsc_ghz",
+			 (double)rte_get_tsc_hz() / 1e9, "hugepages", (int)eal_huge(), "arch",
+			 u.machine);
 }
 
 json_t *versions_json(void)
@@ -64,8 +66,8 @@ json_t *versions_json(void)
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
 	json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "trunkline", TRUNKLINE_VERSION,
 			      "commit", BENCH_COMMIT, "dpdk", rte_version() + strlen("DPDK "),
-			      "crypto", c != NULL ? crypto_describe(c) : "none", "compiler", __VERSION__,
-			      "kernel", u.release, "time", stamp);
+			      "crypto", c != NULL ? crypto_describe(c) : "none", "compiler",
+			      __VERSION__, "kernel", u.release, "time", stamp);
 	crypto_free(c);
 	return v;
 }
@@ -77,8 +79,8 @@ void machine_print(const struct bench *b)
 	printf("%s, %d CPUs, TSC %.2f GHz, L2 %s, %s; generator on CPU %d, worker on CPU %d\n",
 	       json_string_value(json_object_get(m, "cpu")),
 	       (int)json_integer_value(json_object_get(m, "cpus")), (double)b->hz / 1e9,
-	       json_string_value(json_object_get(m, "l2")), eal_huge() ? "hugepages" : "no hugepages",
-	       b->opt.cpu[0], b->opt.cpu[1]);
+	       json_string_value(json_object_get(m, "l2")),
+	       eal_huge() ? "hugepages" : "no hugepages", b->opt.cpu[0], b->opt.cpu[1]);
 	printf("trunkline %s (%s), DPDK %s, %s\n", TRUNKLINE_VERSION, BENCH_COMMIT,
 	       json_string_value(json_object_get(v, "dpdk")),
 	       json_string_value(json_object_get(v, "crypto")));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two ethdevs made of rings: what one core enqueues is what the other core's poll gives.
+#include "world.h"
+
 #include <rte_errno.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
-
-#include "world.h"
 
 #define RING_SIZE 8192
 #define POOL_SIZE 65535
@@ -19,7 +19,7 @@ static struct {
 
 static uint16_t rx_limited(void *queue, struct rte_mbuf **pkt, uint16_t n)
 {
-	return ports.rx(queue, pkt, RTE_MIN(n, ports.burst));
+	return ports.rx(queue, pkt, n < ports.burst ? n : ports.burst);
 }
 
 void ports_burst_set(unsigned burst)
@@ -69,7 +69,8 @@ int ports_open(struct err *err)
 			ports.ring[dir][port] = rte_ring_create(name, RING_SIZE, SOCKET_ID_ANY,
 								RING_F_SP_ENQ | RING_F_SC_DEQ);
 			if (ports.ring[dir][port] == NULL)
-				return err_set(err, -rte_errno, "ring: %s", rte_strerror(rte_errno));
+				return err_set(err, -rte_errno, "ring: %s",
+					       rte_strerror(rte_errno));
 		}
 		snprintf(name, sizeof(name), "bench%u", port);
 		int id = rte_eth_from_rings(name, &ports.ring[0][port], 1, &ports.ring[1][port], 1,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "raw.h"
 
+#include "bench.h"
+#include "esp/prefetch.h"
+
 #include <rte_malloc.h>
 #include <rte_random.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench.h"
-#include "esp/prefetch.h"
-
-#define STRIDE (128 + 128 + 2048) // an mbuf: its struct, headroom, data
+#define STRIDE (128 + 128 + 2048)   // an mbuf: its struct, headroom, data
 #define FRONT (128 + 128 + 14 + 20) // where ESP starts in it
 #define ESP_HEAD 8
 #define AHEAD 4
@@ -95,8 +95,8 @@ static inline void aead_pass(struct raw *r, const uint16_t *key_of, bool ahead)
 		if (ahead)
 			key_ahead(r, key_of, i + AHEAD);
 		if (gcm != NULL)
-			gcm(&k->gcm, &r->c->gcm_ctx, data, data, r->len, r->nonce, esp, 8, r->tag[0],
-			    16);
+			gcm(&k->gcm, &r->c->gcm_ctx, data, data, r->len, r->nonce, esp, 8,
+			    r->tag[0], 16);
 		else
 			crypto_chacha(r->c, r->dir, k, r->nonce, esp, 8, data, r->len, r->tag[0]);
 	}

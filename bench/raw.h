@@ -9,7 +9,7 @@
 
 enum raw_order {
 	RAW_SEQUENTIAL, // keys in the order of the buffers; with one key: the raw call
-	RAW_COLD,	// keys in random order
+	RAW_COLD,       // keys in random order
 	RAW_PREFETCHED, // the same, each key prefetched some packets ahead
 };
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "bench.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "bench.h"
 
 static int double_cmp(const void *a, const void *b)
 {
@@ -46,8 +46,8 @@ static void parents_make(const char *path)
 
 int results_write(const struct bench *b, const char *path)
 {
-	json_t *all = json_pack("{s:s, s:o, s:o, s:O}", "command", b->command, "machine", machine_json(),
-				"versions", versions_json(), "cases", b->cases);
+	json_t *all = json_pack("{s:s, s:o, s:o, s:O}", "command", b->command, "machine",
+				machine_json(), "versions", versions_json(), "cases", b->cases);
 
 	parents_make(path);
 	int rc = json_dump_file(all, path, JSON_INDENT(1) | JSON_REAL_PRECISION(6));

@@ -3,11 +3,11 @@
 // both, so that the sink knows every byte that has to come.
 #pragma once
 
+#include "rtp/rtp_hdr.h"
+
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_udp.h>
-
-#include "rtp/rtp_hdr.h"
 
 struct mark {
 	uint32_t flow;

@@ -2,6 +2,9 @@
 // The plane and the worker, as the daemon makes them.
 #include "world.h"
 
+#include "ip/reasm.h"
+#include "world_priv.h"
+
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_errno.h>
@@ -9,9 +12,6 @@
 #include <rte_random.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "ip/reasm.h"
-#include "world_priv.h"
 
 const struct rte_ether_addr mac_of_port[2] = {{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}};
 const struct rte_ether_addr mac_of_peer[2] = {{{2, 0, 0, 0, 1, 1}}, {{2, 0, 0, 0, 1, 2}}};
@@ -71,10 +71,8 @@ static int routes_make(struct world *w)
 	rc = rc != 0 ? rc : rte_lpm_add(p->lpm, PLATFORM_NET, 24, NH_INSIDE);
 	for (uint32_t k = 1; rc == 0 && k <= w->spec.customers; k++) {
 		uint32_t index = NH_TUNNELS + k;
-		w->nexthops[index] = (struct nexthop){.kind = NH_TUNNEL,
-						      .customer = (uint16_t)k,
-						      .mtu = 1500,
-						      .index = index};
+		w->nexthops[index] = (struct nexthop){
+			.kind = NH_TUNNEL, .customer = (uint16_t)k, .mtu = 1500, .index = index};
 		p->nexthop[index] = &w->nexthops[index];
 		rc = rte_lpm_add(p->lpm, PHONE_NET | k << 8, 24, index);
 	}
@@ -96,7 +94,8 @@ static int plane_make(struct world *w, struct err *err)
 	p->route_gen = 1;
 	p->qsbr = rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(WORKERS_MAX), 64);
 	p->lpm = rte_lpm_create("bench", SOCKET_ID_ANY, &lpm);
-	w->nexthops = rte_zmalloc("nexthops", sizeof(struct nexthop) * (NH_TUNNELS + CUSTOMERS_MAX), 64);
+	w->nexthops =
+		rte_zmalloc("nexthops", sizeof(struct nexthop) * (NH_TUNNELS + CUSTOMERS_MAX), 64);
 	p->leg_slot = rte_zmalloc("leg slots", sizeof(*p->leg_slot) * p->n_legs_max, 64);
 	if (p->qsbr == NULL || p->lpm == NULL || w->nexthops == NULL || p->leg_slot == NULL ||
 	    rte_rcu_qsbr_init(p->qsbr, WORKERS_MAX) != 0)
@@ -140,7 +139,8 @@ static int worker_make(struct world *w, struct err *err)
 
 static int stock_fill(struct world *w, struct err *err)
 {
-	w->stock_size = rte_mempool_avail_count(w->pool) - 2048; // some stay for the worker's own use
+	w->stock_size =
+		rte_mempool_avail_count(w->pool) - 2048; // some stay for the worker's own use
 	w->stock = calloc(w->stock_size, sizeof(*w->stock));
 	if (w->stock == NULL || rte_pktmbuf_alloc_bulk(w->pool, w->stock, w->stock_size) != 0)
 		return err_set(err, -ENOMEM, "no packet buffers");

@@ -6,24 +6,24 @@
 //     phones behind them (44.k.k.0/24)     media 198.18.30.x           media 198.18.40.x
 #pragma once
 
-#include <rte_mbuf.h>
-#include <rte_ring.h>
-
 #include "base/err.h"
 #include "esp/sa.h"
 #include "worker.h"
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
 
 #define OUTSIDE 0
 #define INSIDE 1
 
 enum scene {
-	SCENE_TRANSIT,	   // ESP in, decrypted on to the platform
-	SCENE_ESP_PLAIN,   // ESP in, relayed, plain out
-	SCENE_PLAIN_ESP,   // plain in, relayed, ESP out
-	SCENE_ESP_ESP,	   // ESP in, relayed, ESP out to another customer
-	SCENE_HAIRPIN,	   // ESP in, two calls joined at our own ports, ESP out to the same customer
+	SCENE_TRANSIT,   // ESP in, decrypted on to the platform
+	SCENE_ESP_PLAIN, // ESP in, relayed, plain out
+	SCENE_PLAIN_ESP, // plain in, relayed, ESP out
+	SCENE_ESP_ESP,   // ESP in, relayed, ESP out to another customer
+	SCENE_HAIRPIN,   // ESP in, two calls joined at our own ports, ESP out to the same customer
 	SCENE_PLAIN_PLAIN, // plain in, relayed, plain out
-	SCENE_BOTH,	   // ESP_PLAIN and PLAIN_ESP at once
+	SCENE_BOTH,        // ESP_PLAIN and PLAIN_ESP at once
 };
 
 struct world_spec {
@@ -32,12 +32,12 @@ struct world_spec {
 	bool udp; // ESP in UDP
 	uint32_t calls, customers;
 	uint32_t inner_len; // bytes of IP: 200 is G.711 at 20 ms
-	uint64_t tier;	    // bit/s a customer and direction, 0: no limit
+	uint64_t tier;      // bit/s a customer and direction, 0: no limit
 };
 
 // A stream of packets in one direction of a call, as the peers see it. Network order.
 struct flow {
-	uint32_t src, dst;	   // of what goes in (inside the tunnel if there is one)
+	uint32_t src, dst;           // of what goes in (inside the tunnel if there is one)
 	uint32_t want_src, want_dst; // of what has to come out
 	uint16_t sport, dport, want_sport, want_dport;
 	uint16_t sa_in, sa_out; // customer whose tunnel it comes by and leaves by, 0: none
@@ -64,7 +64,7 @@ struct world {
 	struct customer *customers;
 	struct flow *flow;
 	uint32_t n_flows, next;
-	uint32_t *order; // flows at random, shuffled again after each round
+	uint32_t *order;   // flows at random, shuffled again after each round
 	struct peer *peer; // by customer, from 1
 	struct allow_list *allow;
 	struct nexthop *nexthops;
@@ -72,6 +72,7 @@ struct world {
 	uint32_t n_sa_memory;
 	struct rte_mbuf **stock; // the peers' mbufs
 	uint32_t n_stock, stock_size;
+	bool lossy; // a gap in a flow is loss, not a wrong answer
 	uint64_t out_packets, out_wrong;
 	struct err fault; // first thing that came out wrong
 };
@@ -105,5 +106,3 @@ unsigned sink_drain(struct world *w);
 // The check alone, of packets that came out of a port; they go back to the stock.
 void sink_check(struct world *w, unsigned port, struct rte_mbuf **pkt, unsigned n);
 unsigned sink_take(struct world *w, unsigned port, struct rte_mbuf **pkt, unsigned n);
-
-// ---- wire.h's layout of a payload is in gen.c and sink.c ----

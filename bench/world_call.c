@@ -2,14 +2,14 @@
 // Calls: leg A on the customers' side, leg B on the platform's, and the flows through them.
 //
 // A hairpin is two calls of one customer whose legs B are each other's peers.
+#include "world_priv.h"
+
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 #include <rte_random.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "world_priv.h"
 
 static uint16_t customer_of(const struct world *w, uint32_t call, unsigned side)
 {
@@ -58,7 +58,7 @@ static void leg_make(struct world *w, uint32_t call, unsigned side)
 	struct media_addr *media = w->plane->media[media_of(call, side)];
 
 	leg->customer = customer_of(w, call, side);
-	leg->local_ip = media->ip;
+	leg_header_set(leg, media->ip, -1);
 	leg->local_port = rte_cpu_to_be_16(local);
 	leg->local_rtcp = rte_cpu_to_be_16((uint16_t)(local + 1));
 	leg->latch = leg->rtcp_latch = LATCH_FIXED;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Customers, their SAs, and the peers' halves of the same keys.
+#include "world_priv.h"
+
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 #include <rte_random.h>
 #include <string.h>
-
-#include "world_priv.h"
 
 #define WINDOW 1024
 
@@ -44,7 +44,8 @@ static void spec_fill(const struct world *w, uint16_t k, bool out, const uint8_t
 		      struct sa_spec *s)
 {
 	uint32_t net = PHONE_NET | (uint32_t)k << 8;
-	struct ip_endpoint us = {.addr = {.family = AF_INET, .v4.s_addr = OUTSIDE_IP}, .port = 4500};
+	struct ip_endpoint us = {.addr = {.family = AF_INET, .v4.s_addr = OUTSIDE_IP},
+				 .port = 4500};
 	struct ip_endpoint peer = {.addr = {.family = AF_INET, .v4.s_addr = gateway_ip(k)},
 				   .port = 4500};
 
@@ -58,10 +59,8 @@ static void spec_fill(const struct world *w, uint16_t k, bool out, const uint8_t
 			      .material = material,
 			      .n_selectors = 1};
 	struct selector *sel = &s->selectors[0];
-	*sel = (struct selector){.src_hi = UINT32_MAX,
-				 .dst_hi = UINT32_MAX,
-				 .sport_hi = 65535,
-				 .dport_hi = 65535};
+	*sel = (struct selector){
+		.src_hi = UINT32_MAX, .dst_hi = UINT32_MAX, .sport_hi = 65535, .dport_hi = 65535};
 	if (out) {
 		sel->dst_lo = net;
 		sel->dst_hi = net | 255;
@@ -118,8 +117,8 @@ static int allow_make(struct world *w)
 	if (w->allow == NULL)
 		return -ENOMEM;
 	w->allow->n = 1;
-	w->allow->rule[0] = (struct allow_rule){
-		.net = PLATFORM_NET, .mask = 0xffffff00u, .port_hi = 65535};
+	w->allow->rule[0] =
+		(struct allow_rule){.net = PLATFORM_NET, .mask = 0xffffff00u, .port_hi = 65535};
 	return 0;
 }
 

@@ -26,5 +26,3 @@ static inline uint32_t route_gen(const struct plane *p)
 	return __atomic_load_n(&p->route_gen, __ATOMIC_ACQUIRE);
 }
 
-// The TTL of a packet that we make.
-#define TTL_OURS 64

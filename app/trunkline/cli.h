@@ -62,6 +62,9 @@ int cli_complete(int argc, char **argv); // prints candidates
 // show.c: an answer's data for a person.
 void cli_show(const struct cli *cli, const struct api_command *cmd, json_t *data, FILE *out);
 
+// Says how much of a list is not there.
+void cli_show_rest(json_t *data, const char *list, FILE *out);
+
 // show_text.c: the answers that are no tables.
 void cli_show_status(const struct cli *cli, json_t *data, FILE *out);
 void cli_show_call(json_t *data, FILE *out);

@@ -69,6 +69,57 @@ static int ask(const struct cli *cli, struct asking *a, json_t **answer, struct 
 	}
 }
 
+// The list in an answer that comes in pages, or NULL.
+static json_t *answer_list(json_t *answer)
+{
+	json_t *data = json_object_get(answer, "data"), *value;
+	const char *key;
+
+	if (json_object_get(data, "offset") == NULL)
+		return NULL;
+	json_object_foreach (data, key, value)
+		if (json_is_array(value))
+			return value;
+	return NULL;
+}
+
+// Like ask; of a list that the daemon answers in pages, as many pages as were asked for.
+static int ask_all(const struct cli *cli, struct asking *a, json_t **answer, struct err *err)
+{
+	struct asking more = *a;
+	int r = ask(cli, a, answer, err);
+	json_t *list = r == 0 ? answer_list(*answer) : NULL;
+
+	if (list == NULL)
+		return r;
+	uint64_t first = api_arg_uint(a->args, "offset", 0);
+	uint64_t want = api_arg_uint(a->args, "limit", json_array_size(list));
+	uint64_t there = int_at(*answer, "data.total");
+	there = there > first ? there - first : 0;
+	if (want == 0 || want > there)
+		want = there;
+	more.args = json_copy(a->args);
+	while (r == 0 && json_array_size(list) < want) {
+		json_t *page;
+		size_t have = json_array_size(list);
+		json_object_set_new(more.args, "offset", json_integer((json_int_t)(first + have)));
+		json_object_set_new(more.args, "limit", json_integer((json_int_t)(want - have)));
+		more.client = a->client;
+		r = ask(cli, &more, &page, err);
+		a->client = more.client;
+		if (r < 0)
+			break;
+		json_array_extend(list, answer_list(page));
+		json_decref(page);
+		if (json_array_size(list) == have)
+			break;
+	}
+	json_decref(more.args);
+	if (r < 0)
+		json_decref(*answer);
+	return r;
+}
+
 static void json_print(const struct cli *cli, json_t *data, FILE *out)
 {
 	size_t flags = cli->watch > 0 ? JSON_COMPACT : JSON_INDENT(2);
@@ -101,7 +152,7 @@ static int run_once(const struct cli *cli, struct asking *a)
 	struct err err = {0};
 	json_t *answer;
 
-	if (ask(cli, a, &answer, &err) < 0) {
+	if (ask_all(cli, a, &answer, &err) < 0) {
 		fprintf(stderr, "trunkline: %s\n", err.text);
 		return CLI_UNREACHABLE;
 	}
@@ -149,7 +200,7 @@ static int watch_round(struct cli *cli, struct asking *a, bool screen, bool firs
 
 	if (out == NULL)
 		return CLI_REFUSED;
-	if (ask(cli, a, &answer, &err) < 0) {
+	if (ask_all(cli, a, &answer, &err) < 0) {
 		fprintf(screen && !first ? out : stderr, "trunkline: %s\n", err.text);
 		code = CLI_UNREACHABLE;
 	} else {

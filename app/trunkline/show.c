@@ -208,11 +208,22 @@ static bool column_used(json_t *list, const struct column *c)
 	return false;
 }
 
+void cli_show_rest(json_t *data, const char *list, FILE *out)
+{
+	char shown[FORMAT_LEN], all[FORMAT_LEN];
+	size_t n = json_array_size(json_object_get(data, list));
+	uint64_t total = int_at(data, "total");
+
+	if (total > n)
+		fprintf(out, "%s of %s %s; --limit 0 shows all\n", format_count(n, shown),
+			format_count(total, all), list);
+}
+
 static void view_print(const struct cli *cli, const struct view *view, json_t *data, FILE *out)
 {
 	json_t *list = json_object_get(data, view->list), *entry;
 	struct table *t = table_new();
-	char text[512], shown[FORMAT_LEN], all[FORMAT_LEN];
+	char text[512];
 	size_t i;
 
 	const struct column *column[32];
@@ -232,11 +243,7 @@ static void view_print(const struct cli *cli, const struct view *view, json_t *d
 	}
 	table_print(t, out, cli->width, cli->colour);
 	table_free(t);
-	uint64_t total = int_at(data, "total");
-	if (total > json_array_size(list))
-		fprintf(out, "%s of %s %s; --limit 0 shows all\n",
-			format_count(json_array_size(list), shown), format_count(total, all),
-			view->list);
+	cli_show_rest(data, view->list, out);
 }
 
 static void plain_print(json_t *data, FILE *out)

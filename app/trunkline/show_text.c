@@ -222,6 +222,7 @@ void cli_show_trace(json_t *d, FILE *out)
 			json_is_null(at(step, "drop")) ? "" : text_at(step, "drop"),
 			json_is_null(at(step, "drop")) ? "" : "  ", packet_is);
 	}
+	cli_show_rest(d, "steps", out);
 }
 
 // ---- what was done ----

@@ -2,6 +2,7 @@
 // Packet traces in the API.
 #include "api_handlers.h"
 #include "api_json.h"
+#include "api_page.h"
 #include "view.h"
 
 #include <stdio.h>
@@ -54,15 +55,23 @@ int cmd_trace_show(struct control *ctl, json_t *args, json_t **data, struct err 
 {
 	struct view_trace t = {0};
 	uint64_t only = api_arg_uint(args, "packet", 0);
+	struct page page = page_of(args);
 	json_t *list = json_array();
+	size_t n = 0;
 
 	(void)err;
 	view_trace(ctl, &t);
-	for (size_t i = 0; i < t.n; i++)
-		if (only == 0 || t.step[i].packet == only)
+	for (size_t i = 0; i < t.n; i++) {
+		if (only != 0 && t.step[i].packet != only)
+			continue;
+		if (n >= page.first && n < page.end)
 			json_array_append_new(list, step_json(&t.step[i]));
+		n++;
+	}
 	free(t.step);
-	*data = json_pack("{s:b, s:I, s:I, s:o}", "running", t.running, "wanted",
-			  (json_int_t)t.want, "packets", (json_int_t)t.packets, "steps", list);
+	*data = page_json(page, "steps", list, n);
+	put_bool(*data, "running", t.running);
+	put_int(*data, "wanted", t.want);
+	put_int(*data, "packets", t.packets);
 	return 0;
 }

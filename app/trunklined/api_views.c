@@ -3,11 +3,10 @@
 #include "api/api.h"
 #include "api_handlers.h"
 #include "api_json.h"
+#include "api_page.h"
 #include "view.h"
 
 #include <stdlib.h>
-
-#define LIMIT_DEFAULT 1000
 
 static json_t *rate_json(const struct view_rate *r)
 {
@@ -211,13 +210,13 @@ int cmd_show_routes(struct control *ctl, json_t *args, json_t **data, struct err
 	struct ip_addr to;
 	bool one = api_arg_addr(args, "to", &to);
 	struct view_route *r;
+	struct page page = page_of(args);
 	size_t total = 0;
-	size_t n = view_routes(ctl, one ? &to : NULL, api_arg_uint(args, "limit", LIMIT_DEFAULT),
-			       &r, &total);
+	size_t n = view_routes(ctl, one ? &to : NULL, page.end, &r, &total);
 	json_t *list = json_array();
 
 	(void)err;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = page.first; i < n; i++) {
 		json_t *o = json_object();
 		put_prefix(o, "prefix", &r[i].prefix);
 		put_text(o, "kind", r[i].kind);
@@ -232,6 +231,6 @@ int cmd_show_routes(struct control *ctl, json_t *args, json_t **data, struct err
 		json_array_append_new(list, o);
 	}
 	free(r);
-	*data = json_pack("{s:o, s:I}", "routes", list, "total", (json_int_t)total);
+	*data = page_json(page, "routes", list, total);
 	return 0;
 }

@@ -2,12 +2,11 @@
 // Answers about customers: their tunnels, calls and tiers.
 #include "api_handlers.h"
 #include "api_json.h"
+#include "api_page.h"
 #include "view.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#define LIMIT_DEFAULT 1000
 
 static json_t *sa_json(const struct view_sa *s)
 {
@@ -56,17 +55,18 @@ int cmd_show_sas(struct control *ctl, json_t *args, json_t **data, struct err *e
 {
 	const char *customer = api_arg_text(args, "customer");
 	struct view_sa *s;
+	struct page page = page_of(args);
 	size_t total = 0;
 	int r = customer_known(ctl, customer, err);
 
 	if (r < 0)
 		return r;
-	size_t n = view_sas(ctl, customer, api_arg_uint(args, "limit", LIMIT_DEFAULT), &s, &total);
+	size_t n = view_sas(ctl, customer, page.end, &s, &total);
 	json_t *list = json_array();
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = page.first; i < n; i++)
 		json_array_append_new(list, sa_json(&s[i]));
 	free(s);
-	*data = json_pack("{s:o, s:I}", "sas", list, "total", (json_int_t)total);
+	*data = page_json(page, "sas", list, total);
 	return 0;
 }
 
@@ -123,18 +123,18 @@ int cmd_show_calls(struct control *ctl, json_t *args, json_t **data, struct err 
 {
 	const char *customer = api_arg_text(args, "customer");
 	struct view_call *c;
+	struct page page = page_of(args);
 	size_t total = 0;
 	int r = customer_known(ctl, customer, err);
 
 	if (r < 0)
 		return r;
-	size_t n =
-		view_calls(ctl, customer, api_arg_uint(args, "limit", LIMIT_DEFAULT), &c, &total);
+	size_t n = view_calls(ctl, customer, page.end, &c, &total);
 	json_t *list = json_array();
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = page.first; i < n; i++)
 		json_array_append_new(list, call_json(&c[i]));
 	free(c);
-	*data = json_pack("{s:o, s:I}", "calls", list, "total", (json_int_t)total);
+	*data = page_json(page, "calls", list, total);
 	return 0;
 }
 

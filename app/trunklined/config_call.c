@@ -28,14 +28,14 @@ static int customer_find(const void *name, const void *p)
 static int names_sort(struct calls_build *s)
 {
 	const struct config *c = s->b->c;
-	s->by_name = calloc(c->n_customers + 1, sizeof(*s->by_name));
+	s->by_name = calloc(c->n_customers + 1, sizeof(void *));
 	if (s->by_name == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < c->n_customers; i++) {
 		if (!text_none(c->customers[i].name))
 			s->by_name[s->n_by_name++] = &c->customers[i];
 	}
-	qsort(s->by_name, s->n_by_name, sizeof(*s->by_name), customer_cmp);
+	qsort(s->by_name, s->n_by_name, sizeof(void *), customer_cmp);
 	return 0;
 }
 
@@ -99,7 +99,7 @@ static void customer_build(struct calls_build *s, const char *key, const char *n
 	if (text_none(name))
 		return;
 	const struct config_customer **found =
-		bsearch(name, s->by_name, s->n_by_name, sizeof(*s->by_name), customer_find);
+		bsearch(name, s->by_name, s->n_by_name, sizeof(void *), customer_find);
 	if (found == NULL) {
 		if (!b->customers_unread)
 			mistake(&b->main, KEY("%s.customer", key),
@@ -164,12 +164,12 @@ static int call_cmp(const void *pa, const void *pb)
 static int ids_check(struct config_build *b)
 {
 	const struct config *c = b->c;
-	const struct config_call **by_id = calloc(c->n_calls + 1, sizeof(*by_id));
+	const struct config_call **by_id = calloc(c->n_calls + 1, sizeof(void *));
 	if (by_id == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < c->n_calls; i++)
 		by_id[i] = &c->calls[i];
-	qsort(by_id, c->n_calls, sizeof(*by_id), call_cmp);
+	qsort(by_id, c->n_calls, sizeof(void *), call_cmp);
 	for (unsigned i = 1; i < c->n_calls; i++) {
 		if (!text_none(by_id[i]->id) && strcmp(by_id[i - 1]->id, by_id[i]->id) == 0)
 			mistake(&b->main, KEY("calls[%u].id", (unsigned)(by_id[i] - c->calls)),

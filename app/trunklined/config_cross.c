@@ -232,7 +232,7 @@ int config_check_customers(struct config_build *b)
 // The data path finds an inbound SA by the low 16 bits of its SPI.
 static int spis_in_check(struct config_build *b, struct item *items, size_t n)
 {
-	const struct item **slot = calloc(65536, sizeof(*slot));
+	const struct item **slot = calloc(65536, sizeof(void *));
 	if (slot == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {

@@ -88,15 +88,15 @@ static int secrets_take(struct config_file *f, const char *data, size_t len, FIL
 		const char *from, *to;
 		if (key_len == 0 || !secret_span(p, end, key_len, &from, &to))
 			continue;
-		fwrite(done, 1, (size_t)(from - done), out);
+		(void)fwrite(done, 1, (size_t)(from - done), out);
 		fprintf(out, STAND_IN "%u", f->n_secrets);
 		if (secret_keep(f, from, to) < 0)
 			return -ENOMEM;
 		done = to;
 		p = to - 1;
 	}
-	fwrite(done, 1, (size_t)(end - done), out);
-	return 0;
+	(void)fwrite(done, 1, (size_t)(end - done), out);
+	return ferror(out) ? -ENOMEM : 0;
 }
 
 const char *config_file_secret(const struct config_file *f, const char *stand_in)

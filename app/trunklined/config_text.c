@@ -259,9 +259,9 @@ bool text_allow(const struct config_file *f, const char *key, const char *text,
 	return true;
 }
 
-static int hex_digit(char c)
+static unsigned hex_digit(char c)
 {
-	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+	return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10) & 0xf;
 }
 
 bool text_key(const struct config_file *f, const char *key, const char *hex, uint8_t *out,

@@ -2,6 +2,7 @@
 // The check of a YAML tree against a cyaml schema. Beside it grows a second tree that holds only what
 // is right, which libcyaml then loads.
 #include "config_file.h"
+#include "config_words.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -90,82 +91,11 @@ static int placeholder(struct walk *w, const cyaml_schema_value_t *v)
 	}
 }
 
-static const char *node_kind(const yaml_node_t *n)
-{
-	switch (n->type) {
-	case YAML_MAPPING_NODE:
-		return "a mapping";
-	case YAML_SEQUENCE_NODE:
-		return "a list";
-	default:
-		return "a single value";
-	}
-}
-
-// What would be right, in words.
-static const char *expected(const cyaml_schema_value_t *v, const struct key_info *k, char *buf,
-			    size_t size)
-{
-	size_t n = 0;
-	buf[0] = '\0';
-	switch (v->type) {
-	case CYAML_UINT:
-		snprintf(buf, size, "a number from %" PRIu64 " to %" PRIu64, k->min, k->max);
-		return buf;
-	case CYAML_ENUM:
-		for (uint32_t i = 0; i < v->enumeration.count && n < size; i++) {
-			const char *sep = i == 0                         ? ""
-					  : i + 1 < v->enumeration.count ? ", "
-									 : " or ";
-			n += (size_t)snprintf(buf + n, size - n, "%s%s", sep,
-					      v->enumeration.strings[i].str);
-		}
-		return buf;
-	case CYAML_SEQUENCE:
-		n = (size_t)snprintf(buf, size, "a list: [ENTRY, ...] or '- ENTRY' lines");
-		if (v->sequence.entry->type == CYAML_STRING)
-			snprintf(buf + n, size - n, ", each %s", k->form);
-		return buf;
-	case CYAML_MAPPING:
-		snprintf(buf, size, "a mapping: 'key: value' lines, or { key: value, ... }");
-		return buf;
-	default:
-		return k->form;
-	}
-}
-#define EXPECTED(v, k) expected(v, k, (char[256]){0}, 256)
-
 static bool is_null(const yaml_node_t *n)
 {
 	const char *s = (const char *)n->data.scalar.value;
 	return n->type == YAML_SCALAR_NODE && n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
 	       (*s == '\0' || strcmp(s, "~") == 0 || strcasecmp(s, "null") == 0);
-}
-
-// Changes of one character (another, one more, one less) that make a of b, at most 3.
-static unsigned distance(const char *a, const char *b)
-{
-	enum { MAX = 24 };
-	size_t la = strlen(a), lb = strlen(b);
-	if (la > MAX || lb > MAX)
-		return 3;
-	unsigned row[MAX + 1];
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 1; i <= la; i++) {
-		unsigned diagonal = row[0];
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= lb; j++) {
-			unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[lb];
 }
 
 // Reports a key that is not in the schema. Returns the field that may be meant, or NULL.
@@ -178,7 +108,7 @@ static const cyaml_schema_field_t *unknown_key(struct walk *w, const yaml_node_t
 	char list[256] = "";
 	size_t n = 0;
 	for (const cyaml_schema_field_t *s = fields; s->key != NULL; s++) {
-		unsigned d = distance(text, s->key);
+		unsigned d = word_distance(text, s->key);
 		if (d < best) {
 			best = d;
 			guess = s;

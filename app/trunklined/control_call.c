@@ -76,14 +76,10 @@ static void leg_fill(struct control *ctl, struct leg *leg, const struct config_l
 	leg->customer = customer;
 	leg->owner = customer != 0 ? p->customer[customer]->owner
 				   : (uint16_t)((port / 2) % p->n_workers);
-	leg->local_ip = cl->media.v4.s_addr;
 	leg->local_port = htons(port);
 	leg->local_rtcp = htons(cl->mux ? port : (uint16_t)(port + 1));
 	leg->flags = cl->mux ? LEG_RTCP_MUX : 0;
-	if (cl->dscp >= 0) {
-		leg->flags |= LEG_DSCP;
-		leg->tos = (uint8_t)(cl->dscp << 2);
-	}
+	leg_header_set(leg, cl->media.v4.s_addr, cl->dscp);
 	leg->latch = cl->remote.addr.family == 0 || cl->latch ? LATCH_OPEN : LATCH_FIXED;
 	leg->rtcp_latch = leg->latch;
 	if (cl->remote.addr.family != 0) {

@@ -23,6 +23,7 @@
 #define STALE_TICKS 4	 // neighbours that grow stale are confirmed
 #define RESYNC_US 50000	 // a burst of link changes is one reason to read all
 #define FLUSH_MS 100
+#define DRAIN_MAX 100000	 // buffers of events before a complete read
 #define READS_MAX 64	 // an event, so that nobody else starves
 
 static uint64_t now_ms(void)
@@ -159,9 +160,34 @@ static int resync(struct mirror *m)
 	return rc;
 }
 
+// Handles what has been reported, at most so many buffers full. Returns whether news were lost.
+static bool events_take(struct mirror *m, unsigned max)
+{
+	static const unsigned any = 0;
+	char *buf = malloc(EVENT_SIZE);
+	bool lost = false;
+
+	for (unsigned i = 0; buf != NULL && i < max; i++) {
+		ssize_t n = recv(mnl_socket_get_fd(m->events), buf, EVENT_SIZE, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == ENOBUFS) {
+			lost = true;
+			continue;
+		}
+		if (n <= 0)
+			break;
+		mnl_cb_run(buf, (size_t)n, any, any, message, m);
+	}
+	free(buf);
+	return lost;
+}
+
 static void resync_now(struct mirror *m)
 {
 	m->resyncs++;
+	// What still waits is older than the loss: after the read it would bring back what is gone.
+	events_take(m, DRAIN_MAX);
 	int rc = resync(m);
 	if (rc != 0) {
 		log_warn("mirror: reading routes and neighbours: %s; trying again",
@@ -170,37 +196,20 @@ static void resync_now(struct mirror *m)
 	}
 }
 
+static void events_read(struct mirror *m)
+{
+	if (events_take(m, READS_MAX)) {
+		log_info("mirror: the kernel had more news than could wait; reading all again");
+		resync_schedule(m);
+	}
+	batch_end(m);
+}
+
 static void resync_tick(evutil_socket_t fd, short what, void *mirror)
 {
 	(void)fd;
 	(void)what;
 	resync_now(mirror);
-}
-
-static void events_read(struct mirror *m)
-{
-	static const unsigned any = 0;
-	char *buf = malloc(EVENT_SIZE);
-	int lost = 0;
-
-	for (int i = 0; buf != NULL && i < READS_MAX; i++) {
-		ssize_t n = recv(mnl_socket_get_fd(m->events), buf, EVENT_SIZE, MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == ENOBUFS) {
-			lost++;
-			continue;
-		}
-		if (n <= 0)
-			break;
-		mnl_cb_run(buf, (size_t)n, any, any, message, m);
-	}
-	free(buf);
-	if (lost > 0) {
-		log_info("mirror: the kernel had more news than could wait; reading all again");
-		resync_schedule(m);
-	}
-	batch_end(m);
 }
 
 static void events_readable(evutil_socket_t fd, short what, void *mirror)

@@ -325,8 +325,11 @@ static void route_add(struct mirror_core *c, const struct nl_route *r, enum sour
 	if (ours) {
 		if (have == NULL)
 			c->stats.updates++;
-		if (cand_put(c, r->dst, r->len, &want) != 0)
-			log_warn("mirror: no room for a route; the data path does without it");
+		if (cand_put(c, r->dst, r->len, &want) != 0 && !c->said_full) {
+			c->said_full = true;
+			log_warn("mirror: the routing table is full; the data path does without "
+				 "the routes that found no room");
+		}
 	} else if (have != NULL) {
 		cand_drop(c, r->dst, r->len, source, r->metric);
 	}

@@ -67,7 +67,7 @@ struct mirror_core {
 	bool syncing, wants_sync;
 	bool routes_moved; // neighbours have to be looked at again
 	bool changed;
-	bool said_multipath, said_tos;
+	bool said_multipath, said_tos, said_full;
 	struct mirror_stats stats;
 };
 

@@ -283,9 +283,9 @@ static int tap_make(struct tap *t, const struct tap_params *params, struct err *
 {
 	const char *name = params->plane->port[params->port].name;
 
-	int rc = rings_make(t, name, err);
+	int rc = netdev_make(t, name, err);
 	if (rc == 0)
-		rc = netdev_make(t, name, err);
+		rc = rings_make(t, name, err);
 	if (rc == 0)
 		rc = netdev_setup(t, params, err);
 	if (rc != 0 || params->base == NULL)

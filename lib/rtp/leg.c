@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "leg.h"
 
+#include "../ip/ip.h"
+
+#include <string.h>
+
 __attribute__((cold)) enum latch_verdict leg_latch_slow(struct leg *leg, uint32_t ip, uint16_t port)
 {
 	struct latch_result r = latch_step((enum latch_state)leg->latch, leg->remote_ip != 0,
@@ -33,4 +37,17 @@ __attribute__((cold)) enum latch_verdict leg_latch_rtcp_slow(struct leg *leg, ui
 		leg->rtcp_port = port;
 	}
 	return (enum latch_verdict)r.verdict;
+}
+
+void leg_header_set(struct leg *leg, uint32_t local_ip, int dscp)
+{
+	const uint8_t word[2] = {LEG_TTL, 17}; // UDP
+	uint16_t w;
+
+	memcpy(&w, word, sizeof(w));
+	leg->local_ip = local_ip;
+	leg->ip_sum = cksum_fold((uint64_t)local_ip + w);
+	leg->tos = dscp >= 0 ? (uint8_t)(dscp << 2) : 0;
+	leg->tos_keep = dscp >= 0 ? 3 : 0xff;
+	leg->flags = (uint8_t)((leg->flags & ~LEG_DSCP) | (dscp >= 0 ? LEG_DSCP : 0));
 }

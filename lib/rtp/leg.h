@@ -20,7 +20,7 @@ enum latch_state {
 enum leg_flag {
 	LEG_RTCP_MUX = 1 << 0, // RTCP on the RTP port (RFC 5761)
 	LEG_HAIRPIN = 1 << 1,  // [w] remote is one of our own media ports
-	LEG_DSCP = 1 << 2,     // write tos; otherwise keep the packet's
+	LEG_DSCP = 1 << 2,     // tos is written; for output, the packet path uses tos and tos_keep
 };
 
 struct leg {
@@ -46,8 +46,10 @@ struct leg {
 	uint32_t id;                   // slot in the plane's table
 	uint32_t gen;                  // generation of the slot
 	uint64_t tx_packets, tx_bytes; // [w] RTP
-	uint8_t tos;                   // with LEG_DSCP: DSCP << 2
-	uint8_t pad[7];
+	uint16_t ip_sum; // ones' complement sum of what all our headers have: local_ip, TTL, UDP
+	uint8_t tos;     // with LEG_DSCP: DSCP << 2
+	uint8_t tos_keep; // bits of the packet's own TOS that stay: with LEG_DSCP the ECN bits, else all
+	uint8_t pad[4];
 	// line 2, RTCP
 	uint32_t rtcp_ip __attribute__((aligned(64))); // [w] network order
 	uint16_t rtcp_port;                            // [w] network order
@@ -59,6 +61,12 @@ struct leg {
 
 _Static_assert(__builtin_offsetof(struct leg, local_ip) == 64, "ingress is one line");
 _Static_assert(__builtin_offsetof(struct leg, rtcp_ip) == 128, "egress is one line");
+
+// TTL of relayed packets: our own, nothing of the far side's passes.
+#define LEG_TTL 64
+// Sets what the headers of the leg's packets are made of: local_ip (network order), ip_sum, tos,
+// tos_keep, LEG_DSCP. dscp 0..63, or -1 to keep each packet's.
+void leg_header_set(struct leg *leg, uint32_t local_ip, int dscp);
 
 #define TICK_SHIFT 20 // TSC ticks in a leg's tick: about 0.4 ms at 2.6 GHz
 

@@ -100,7 +100,29 @@ static uint8_t classify_ipv4(struct worker *w, struct rte_mbuf *m, const struct 
 	return STAGE_route;
 }
 
-static inline uint8_t classify_one(struct worker *w, struct rte_mbuf *m)
+// Packets and bytes of a run of packets by one port.
+struct run {
+	uint64_t bytes;
+	uint32_t packets, port;
+};
+
+static inline void count_flush(struct worker *w, const struct run *r)
+{
+	w->rx_packets[r->port] += r->packets;
+	w->rx_bytes[r->port] += r->bytes;
+}
+
+static inline void count_add(struct worker *w, struct run *r, uint8_t port, uint32_t len)
+{
+	if (unlikely(port != r->port)) {
+		count_flush(w, r);
+		*r = (struct run){.port = port};
+	}
+	r->packets++;
+	r->bytes += len;
+}
+
+static inline uint8_t classify_one(struct worker *w, struct rte_mbuf *m, struct run *c)
 {
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
 	struct pkt_tag tag = {0};
@@ -112,8 +134,7 @@ static inline uint8_t classify_one(struct worker *w, struct rte_mbuf *m)
 	if (unlikely(port == NULL))
 		return pkt_drop(m, DROP_VLAN_UNKNOWN);
 	eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
-	w->rx_packets[port->index]++;
-	w->rx_bytes[port->index] += rte_pktmbuf_data_len(m);
+	count_add(w, c, port->index, rte_pktmbuf_data_len(m));
 	pkt_port_set(m, port->index);
 	rte_pktmbuf_adj(m, sizeof(*eth));
 	if (likely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
@@ -125,6 +146,7 @@ static inline uint8_t classify_one(struct worker *w, struct rte_mbuf *m)
 void stage_classify(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
 	bool traced = w->trace != NULL;
+	struct run run = {0};
 
 	for (uint16_t i = 0; i < n && i < AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkt[i], void *));
@@ -132,7 +154,8 @@ void stage_classify(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t
 		if (i + AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkt[i + AHEAD], void *));
 		uint8_t kept = traced ? pkt_tag(pkt[i])->flags & PKT_TRACED : 0;
-		next[i] = classify_one(w, pkt[i]);
+		next[i] = classify_one(w, pkt[i], &run);
 		pkt_tag(pkt[i])->flags |= kept;
 	}
+	count_flush(w, &run);
 }

@@ -204,17 +204,17 @@ Test(config, defaults)
 Test(config, idle_by_machine)
 {
 	static const struct {
-		unsigned cpus;
 		const char *text;
+		unsigned cpus;
 		enum config_idle idle;
 	} cases[] = {
-		{2, "workers: [1]\ncontrol_cpu: 0\n", IDLE_SLEEP},
-		{4, "workers: [1]\ncontrol_cpu: 0\n", IDLE_POLL},
-		{4, "workers: [1]\ncontrol_cpu: 1\n", IDLE_SLEEP},
-		{4, "workers: [0, 1, 2, 3]\n", IDLE_SLEEP},
-		{4, "workers: [1, 2, 3]\n", IDLE_POLL},
-		{2, "workers: [1]\nidle: poll\n", IDLE_POLL},
-		{4, "workers: [1]\nidle: sleep\n", IDLE_SLEEP},
+		{"workers: [1]\ncontrol_cpu: 0\n", 2, IDLE_SLEEP},
+		{"workers: [1]\ncontrol_cpu: 0\n", 4, IDLE_POLL},
+		{"workers: [1]\ncontrol_cpu: 1\n", 4, IDLE_SLEEP},
+		{"workers: [0, 1, 2, 3]\n", 4, IDLE_SLEEP},
+		{"workers: [1, 2, 3]\n", 4, IDLE_POLL},
+		{"workers: [1]\nidle: poll\n", 2, IDLE_POLL},
+		{"workers: [1]\nidle: sleep\n", 4, IDLE_SLEEP},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		char text[512];

@@ -35,7 +35,7 @@ static void apply(struct mistake_case *c)
 		cr_assert(config_lab_edit(c->file, c->from, c->to), "%s: %s is not once in %s",
 			  c->name, c->from, c->file);
 	if (c->replacing)
-		config_lab_write(c->file, 0600, strcat(c->to, "\n"));
+		config_lab_write(c->file, 0600, c->to);
 	if (c->mode != 0)
 		cr_assert_eq(chmod(c->file, c->mode), 0);
 	c->from[0] = c->to[0] = '\0';
@@ -175,7 +175,8 @@ static void secret_text(char out[static 40])
 	// 0011223344556677 would be found by accident: the rest is not regular.
 	for (int i = 0; i < 16; i++)
 		out[i] = (char)(masked[i] ^ MASK);
-	memcpy(out + 16, digits, 24);
+	for (int i = 0; i < 24; i++)
+		out[16 + i] = digits[i];
 }
 
 // How often needle is in this process's writable memory, besides at its own place.

@@ -13,7 +13,7 @@
 #include "mirror_core.h"
 
 #define HOPS 64
-#define RULES 512
+#define RULES 4096
 #define OUT 10 // interface indexes
 #define IN 11
 

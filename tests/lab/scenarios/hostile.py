@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Clients of the API socket that die, stall, flood and lie, while calls are on: nobody is hurt."""
-import contextlib
 import json
 import os
 import random
@@ -135,9 +134,11 @@ def announced_lengths(pop, _rng):
     for length in (0, 5 << 20, 1 << 31, 0xFFFFFFFF):
         s = connect(pop)
         s.sendall(struct.pack("!L", length) + b"{" * 64)
-        with contextlib.suppress(OSError):
+        try:
             while s.recv(4096):
                 pass
+            closed += 1
+        except ConnectionError:
             closed += 1
         s.close()
     expect(closed == 4, f"{closed} of 4 impossible lengths ended the connection")

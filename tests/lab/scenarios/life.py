@@ -13,15 +13,19 @@ from trunklab.esp import Tunnel
 from trunklab.report import Report, expect, expect_equal
 
 CALLS = 20
-BUFFERS = re.compile(r"(\d+) of (\d+) packet buffers are back")
+MISSING = re.compile(r"(\d+) of (\d+) packet buffers were not given back")
+AF_XDP_RING = 2048 + 64  # what the AF_XDP driver of DPDK 22.11 keeps of each queue when it closes
 
 
 def expect_buffers_back(daemon):
-    found = BUFFERS.search(daemon.log_tail(50))
-    expect(found is not None, "the log does not say how many packet buffers are back:\n"
-           + daemon.log_tail(5))
-    expect_equal(found[1], found[2], "packet buffers back at the end, of all")
-    return int(found[1])
+    """Every packet buffer is in the pool again when the daemon ends; it complains if not."""
+    log = daemon.log_tail(50)
+    expect(log.rstrip().endswith("ended"), "the log does not end with its end:\n" + log[-500:])
+    found = MISSING.search(log)
+    missing = int(found[1]) if found else 0
+    kept = sum(AF_XDP_RING for p in daemon.config["ports"] if p["device"].startswith("af_xdp"))
+    expect(missing <= kept, f"{missing} packet buffers were not given back")
+    return daemon.config["memory"]["mbufs"]
 
 
 def reload_adds(world, pop, _gateway, t):
@@ -157,7 +161,8 @@ def keys_stay_secret(world, pop, gateway, t):
 
 def main():
     report = Report("life")
-    with w.World(phones=True) as world:
+    # On AF_PACKET: of its buffers, not one may be missing at the end.
+    with w.World(phones=True, driver="af_packet") as world:
         pop, gateway = pair(world, calls=CALLS)
         report.on_failure.append(lambda: print(pop.log_tail()))
         warm_up(world, CALLS)

@@ -53,6 +53,7 @@ def main():
         expect_equal((drops_of(pop), drops_of(gateway)), before, "drops")
         for name, a, z in zip(("pop", "gateway"), early, late):
             expect(z - a < GROWTH_KB, f"{name} grew from {a} to {z} kB")
+        expect(used[-1] - used[len(used) // 4] < 512, f"buffers in use: {used[:3]} ... {used[-3:]}")
         for daemon in (pop, gateway):
             code, _ = daemon.stop()
             expect_equal(code, 0, "exit code")

@@ -139,7 +139,8 @@ class Daemon:
     def log_tail(self, lines=30):
         try:
             with open(self.log, encoding="utf-8", errors="replace") as f:
-                return "".join(f.readlines()[-lines:])
+                noise = ("libbpf: ", "libxdp: ")
+                return "".join([x for x in f if not x.startswith(noise)][-lines:])
         except OSError as e:
             return str(e)
 
