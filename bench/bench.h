@@ -17,6 +17,7 @@ struct options {
 	unsigned batch;     // packets a drain
 	unsigned pairs;     // pairs of limit and path
 	bool full, no_huge, stages;
+	bool near;  // packets in the generator's caches, not in the shared one
 	int cpu[2]; // generator and sink, worker; -1: chosen
 };
 

@@ -9,33 +9,66 @@
 #define BATCH_MAX 8000
 #define BATCHES_MAX 4096
 
-struct drain {
+enum program { PROGRAM_PATH, PROGRAM_FLOOR, PROGRAM_LEAST };
+
+struct run {
 	struct world *w;
+	enum program program;
+	unsigned batch;
+	struct raw *open, *seal; // PROGRAM_LEAST
+};
+
+struct drain {
+	const struct run *run;
 	unsigned want;
 	uint64_t cycles;
-	unsigned burst;
 };
 
 // Rounds until everything is received; each round sends what it has before it returns.
-static void worker_drain(void *arg)
+static void path_drain(void *arg)
 {
 	struct drain *d = arg;
-	struct worker *k = d->w->worker;
+	struct worker *k = d->run->w->worker;
 	unsigned got = 0;
 	uint64_t t = rte_rdtsc();
 
 	while (got < d->want) {
-		unsigned n = worker_round(k);
+		got += worker_round(k);
 		rte_rcu_qsbr_quiescent(k->plane->qsbr, 0);
-		got += n;
 	}
 	tx_flush(k);
 	d->cycles = rte_rdtsc() - t;
 }
 
-static void floor_drain(void *arg)
+static inline void addresses_swap(struct rte_mbuf *m)
+{
+	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	struct rte_ether_addr a = eth->dst_addr;
+
+	eth->dst_addr = eth->src_addr;
+	eth->src_addr = a;
+	m->ol_flags = 0;
+}
+
+static inline void raw_burst(const struct run *r, struct rte_mbuf **pkt, unsigned n)
+{
+	uint8_t *esp[BURST_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		esp[i] = rte_pktmbuf_mtod_offset(pkt[i], uint8_t *, RTE_ETHER_HDR_LEN + 20);
+	for (unsigned at = 0; at < n; at += RAW_BURST) {
+		unsigned chunk = n - at < RAW_BURST ? n - at : RAW_BURST;
+		if (r->open != NULL)
+			raw_apply(r->open, esp + at, chunk);
+		if (r->seal != NULL)
+			raw_apply(r->seal, esp + at, chunk);
+	}
+}
+
+static void simple_drain(void *arg)
 {
 	struct drain *d = arg;
+	const struct run *r = d->run;
 	struct rte_mbuf *pkt[BURST_MAX];
 	unsigned got = 0;
 	uint64_t t = rte_rdtsc();
@@ -45,14 +78,10 @@ static void floor_drain(void *arg)
 			uint16_t n = rte_eth_rx_burst(port, 0, pkt, BURST_MAX);
 			for (uint16_t i = 0; i < n; i++)
 				rte_prefetch0(rte_pktmbuf_mtod(pkt[i], void *));
-			for (uint16_t i = 0; i < n; i++) {
-				struct rte_ether_hdr *eth =
-					rte_pktmbuf_mtod(pkt[i], struct rte_ether_hdr *);
-				struct rte_ether_addr a = eth->dst_addr;
-				eth->dst_addr = eth->src_addr;
-				eth->src_addr = a;
-				pkt[i]->ol_flags = 0;
-			}
+			if (r->program == PROGRAM_LEAST)
+				raw_burst(r, pkt, n);
+			for (uint16_t i = 0; i < n; i++)
+				addresses_swap(pkt[i]);
 			got += n;
 			if (n != 0 && rte_eth_tx_burst(port, 0, pkt, n) < n)
 				return;
@@ -72,8 +101,8 @@ void drops_text(const struct world *w, char *buf, size_t size)
 					       drop_info[i].name, w->worker->drops[i]);
 }
 
-// What the floor has sent is only counted: nothing was decrypted.
-static unsigned floor_sink(struct world *w)
+// What the simple programs send is only counted: it is no answer.
+static unsigned simple_sink(struct world *w)
 {
 	unsigned n, all = 0;
 
@@ -86,58 +115,95 @@ static unsigned floor_sink(struct world *w)
 	return all;
 }
 
-static int batch_run(struct world *w, unsigned batch, bool floor, double *cycles, struct err *err)
+static int batch_check(const struct run *r, unsigned sent, unsigned out, struct err *err)
 {
-	static struct rte_mbuf *pkt[BATCH_MAX];
-	struct drain d = {.w = w};
-	unsigned made = gen_make(w, pkt, batch);
-
-	d.want = gen_send(w, pkt, made);
-	if (d.want < batch)
-		return err_set(err, -ENOBUFS, "rings or buffers are too small for %u packets",
-			       batch);
-	crew_call(floor ? floor_drain : worker_drain, &d);
-	unsigned out = floor ? floor_sink(w) : sink_drain(w);
-	*cycles = (double)d.cycles / d.want;
-	if (out == d.want && w->out_wrong == 0)
-		return 0;
+	struct world *w = r->w;
 	char drops[200];
+
+	if (out == sent && w->out_wrong == 0)
+		return 0;
 	drops_text(w, drops, sizeof(drops));
 	return err_set(err, -EPROTO, "%u of %u packets came out, %lu wrong (%s), drops: %s", out,
-		       d.want, w->out_wrong, w->out_wrong != 0 ? w->fault.text : "none",
+		       sent, w->out_wrong, w->out_wrong != 0 ? w->fault.text : "none",
 		       drops[0] != '\0' ? drops : "none");
 }
 
-static int batches_run(struct world *w, unsigned batch, unsigned n, bool floor, struct drive *d,
-		       struct err *err)
+static int batch_run(const struct run *r, double *cycles, struct err *err)
 {
-	static double v[BATCHES_MAX];
-	double first;
-	int rc = batch_run(w, batch, floor, &first, err);
+	static struct rte_mbuf *pkt[BATCH_MAX];
+	struct drain d = {.run = r};
+	bool path = r->program == PROGRAM_PATH;
 
+	d.want = gen_send(r->w, pkt, gen_make(r->w, pkt, r->batch));
+	if (d.want < r->batch)
+		return err_set(err, -ENOBUFS, "rings or buffers are too small for %u packets",
+			       r->batch);
+	crew_call(path ? path_drain : simple_drain, &d);
+	*cycles = (double)d.cycles / d.want;
+	return batch_check(r, d.want, path ? sink_drain(r->w) : simple_sink(r->w), err);
+}
+
+// Sampled cycles of each stage since the last time, spread over the packets received since.
+static void stages_take(struct worker *k, double v[][BATCHES_MAX], unsigned i)
+{
+	uint64_t all = k->stage[STAGE_classify].packets;
+
+	for (unsigned s = 0; s < STAGE_COUNT; s++) {
+		const struct stage_count *c = &k->stage[s];
+		v[s][i] = c->cycle_packets == 0 || all == 0
+				  ? 0
+				  : (double)c->cycles / (double)c->cycle_packets *
+					    (double)c->packets / (double)all;
+	}
+	memset(k->stage, 0, sizeof(k->stage));
+}
+
+static int batches_run(const struct run *r, unsigned n, struct drive *d, struct err *err)
+{
+	static double v[BATCHES_MAX], stage[STAGE_COUNT][BATCHES_MAX];
+	unsigned warm = r->program == PROGRAM_PATH ? r->w->n_flows / r->batch + 1 : 1;
+	int rc = 0;
+
+	memset(d, 0, sizeof(*d));
+	for (unsigned i = 0; rc == 0 && i < warm; i++)
+		rc = batch_run(r, &v[0], err);
 	n = n < BATCHES_MAX ? n : BATCHES_MAX;
-	for (unsigned i = 0; rc == 0 && i < n; i++)
-		rc = batch_run(w, batch, floor, &v[i], err);
+	stages_take(r->w->worker, stage, 0);
+	for (unsigned i = 0; rc == 0 && i < n; i++) {
+		rc = batch_run(r, &v[i], err);
+		stages_take(r->w->worker, stage, i);
+	}
 	if (rc < 0)
 		return rc;
 	d->cycles = median(v, n);
 	d->fastest = v[0];
-	d->packets = (uint64_t)batch * n;
-	d->lost = 0;
+	d->packets = (uint64_t)r->batch * n;
+	for (unsigned s = 0; s < STAGE_COUNT; s++)
+		d->stage[s] = median(stage[s], n);
+	if (r->program != PROGRAM_PATH) // the flows' numbers moved on without the sink
+		for (uint32_t i = 0; i < r->w->n_flows; i++)
+			r->w->flow[i].want_seq = r->w->flow[i].seq;
 	return 0;
 }
 
 int drive_batches(struct world *w, unsigned batch, unsigned n, struct drive *d, struct err *err)
 {
-	return batches_run(w, batch, n, false, d, err);
+	struct run r = {w, PROGRAM_PATH, batch, NULL, NULL};
+
+	return batches_run(&r, n, d, err);
 }
 
-// The flows' numbers move on without the sink: they are brought together again.
 int drive_floor(struct world *w, unsigned batch, unsigned n, struct drive *d, struct err *err)
 {
-	int rc = batches_run(w, batch, n, true, d, err);
+	struct run r = {w, PROGRAM_FLOOR, batch, NULL, NULL};
 
-	for (uint32_t i = 0; i < w->n_flows; i++)
-		w->flow[i].want_seq = w->flow[i].seq;
-	return rc;
+	return batches_run(&r, n, d, err);
+}
+
+int drive_least(struct world *w, unsigned batch, unsigned n, struct raw *open, struct raw *seal,
+		struct drive *d, struct err *err)
+{
+	struct run r = {w, PROGRAM_LEAST, batch, open, seal};
+
+	return batches_run(&r, n, d, err);
 }

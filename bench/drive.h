@@ -4,18 +4,24 @@
 #pragma once
 
 #include "bench.h"
+#include "raw.h"
 #include "world.h"
 
 struct drive {
 	double cycles;  // a packet: median of the batches
 	double fastest; // the best batch
 	uint64_t packets;
-	uint64_t lost; // sent and never seen again
+	uint64_t lost;             // sent and never seen again
+	double stage[STAGE_COUNT]; // cycles a packet in each stage: median of the batches
 };
 
-// One batch to warm up, then n that count. 0, or -EPROTO and a text if an answer is wrong or missing.
+// As many batches as every flow needs to be seen once, to warm up; then n that count. 0, or -EPROTO and a text if an answer is wrong or missing.
 int drive_batches(struct world *w, unsigned batch, unsigned n, struct drive *d, struct err *err);
 // The same packets, received, touched (link addresses swapped) and sent, by DPDK alone: the floor.
 int drive_floor(struct world *w, unsigned batch, unsigned n, struct drive *d, struct err *err);
+// The same packets, received, put through the raw call with one key, and sent: the least that a program can
+// do with them. open, seal: what of it a packet takes, NULL for none.
+int drive_least(struct world *w, unsigned batch, unsigned n, struct raw *open, struct raw *seal,
+		struct drive *d, struct err *err);
 // Tells which packets the worker dropped, by name; "" if none.
 void drops_text(const struct world *w, char *buf, size_t size);

@@ -50,8 +50,11 @@ static void limit_suite(struct bench *b, enum suite_id s, unsigned size, enum cr
 
 static int floor_one(struct bench *b, unsigned burst, struct err *err)
 {
-	struct world_spec spec = {
-		SCENE_PLAIN_PLAIN, SUITE_AES_GCM_128, false, 10000, 1, INNER_G711, 0};
+	struct world_spec spec = {.scene = SCENE_PLAIN_PLAIN,
+				  .calls = 10000,
+				  .customers = 1,
+				  .inner_len = INNER_G711,
+				  .near = b->opt.near};
 	struct world w;
 	struct drive d;
 	char name[32];

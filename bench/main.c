@@ -18,16 +18,26 @@ static const struct command {
 	{"quick", cmd_quick, true, "bench/out/quick.json", "the main ratios, in a minute or two"},
 	{"limit", cmd_limit, true, NULL, "raw crypto a suite and packet size; forwarding floor"},
 	{"path", cmd_path, true, NULL, "the packet path by case, calls, customers and burst"},
+	{"latency", cmd_latency, true, NULL, "time from rx to tx at 10, 50, 80 and 95 % load"},
+	{"tiers", cmd_tiers, true, NULL,
+	 "highest rate without loss of each tier; 1G customers a worker"},
 	{"list", cmd_list, false, NULL, "names of the cases of path"},
 };
 
 static const struct option long_options[] = {
-	{"json", required_argument, NULL, 'j'},    {"filter", required_argument, NULL, 'f'},
-	{"seconds", required_argument, NULL, 's'}, {"burst", required_argument, NULL, 'b'},
-	{"batch", required_argument, NULL, 'n'},   {"pairs", required_argument, NULL, 'p'},
-	{"cpus", required_argument, NULL, 'c'},    {"full", no_argument, NULL, 'F'},
-	{"stages", no_argument, NULL, 'S'},        {"no-huge", no_argument, NULL, 'H'},
-	{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+	{"json", required_argument, NULL, 'j'},
+	{"filter", required_argument, NULL, 'f'},
+	{"seconds", required_argument, NULL, 's'},
+	{"burst", required_argument, NULL, 'b'},
+	{"batch", required_argument, NULL, 'n'},
+	{"pairs", required_argument, NULL, 'p'},
+	{"cpus", required_argument, NULL, 'c'},
+	{"full", no_argument, NULL, 'F'},
+	{"stages", no_argument, NULL, 'S'},
+	{"no-huge", no_argument, NULL, 'H'},
+	{"near", no_argument, NULL, 'N'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static int usage(FILE *f, int rc)
@@ -84,6 +94,9 @@ static bool options_read(struct options *o, int argc, char **argv)
 			break;
 		case 'S':
 			o->stages = true;
+			break;
+		case 'N':
+			o->near = true;
 			break;
 		case 'H':
 			o->no_huge = true;

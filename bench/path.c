@@ -9,7 +9,7 @@
 
 #define PAIRS_MAX 64
 #define RAW_MS 3
-#define BATCHES 5 // of a pair
+#define BATCHES 7 // of a pair
 
 const char *suite_short(enum suite_id suite)
 {
@@ -101,56 +101,66 @@ static double limits_measure(const struct limits *l)
 	return sum;
 }
 
-static void stages_clear(struct worker *k)
-{
-	memset(k->stage, 0, sizeof(k->stage));
-}
+enum figure { LIMIT, FLOOR, LEAST, PATH, RATIO, FIGURES };
 
-// Sampled cycles of a stage, spread over all packets of the case.
-static void stages_read(const struct worker *k, struct path_result *r)
-{
-	uint64_t all = k->stage[STAGE_classify].packets;
-
-	for (unsigned s = 0; s < STAGE_COUNT; s++) {
-		const struct stage_count *c = &k->stage[s];
-		r->stage[s] = c->cycle_packets == 0 || all == 0
-				      ? 0
-				      : (double)c->cycles / (double)c->cycle_packets *
-						(double)c->packets / (double)all;
-	}
-}
+struct figures {
+	double v[FIGURES][PAIRS_MAX];
+	double stage[STAGE_COUNT][PAIRS_MAX];
+};
 
 static int pair_measure(const struct bench *b, struct world *w, const struct limits *l,
-			double limit[], double floor[], double path[], double ratio[], unsigned i,
-			struct path_result *r, struct err *err)
+			struct figures *f, unsigned i, struct path_result *r, struct err *err)
 {
+	unsigned batch = b->opt.batch;
 	struct drive d;
 	int rc;
 
-	limit[i] = limits_measure(l);
-	if ((rc = drive_floor(w, b->opt.batch, BATCHES, &d, err)) < 0)
+	f->v[LIMIT][i] = limits_measure(l);
+	if ((rc = drive_floor(w, batch, BATCHES, &d, err)) < 0)
 		return rc;
-	floor[i] = d.cycles;
-	if (limit[i] == 0)
-		limit[i] = d.cycles;
-	if ((rc = drive_batches(w, b->opt.batch, BATCHES, &d, err)) < 0)
+	f->v[FLOOR][i] = f->v[LEAST][i] = d.cycles;
+	if (f->v[LIMIT][i] == 0) {
+		f->v[LIMIT][i] = d.cycles;
+	} else {
+		if ((rc = drive_least(w, batch, BATCHES, l->in, l->out, &d, err)) < 0)
+			return rc;
+		f->v[LEAST][i] = d.cycles;
+	}
+	if ((rc = drive_batches(w, batch, BATCHES, &d, err)) < 0)
 		return rc;
-	path[i] = d.cycles;
-	ratio[i] = d.cycles / limit[i];
+	f->v[PATH][i] = d.cycles;
+	f->v[RATIO][i] = d.cycles / f->v[LIMIT][i];
+	for (unsigned s = 0; s < STAGE_COUNT; s++)
+		f->stage[s][i] = d.stage[s];
 	r->fastest = i == 0 || d.fastest < r->fastest ? d.fastest : r->fastest;
 	r->packets += d.packets;
 	return 0;
 }
 
+static void figures_read(struct figures *f, unsigned pairs, struct path_result *r)
+{
+	r->limit = median(f->v[LIMIT], pairs);
+	r->floor = median(f->v[FLOOR], pairs);
+	r->least = median(f->v[LEAST], pairs);
+	r->cycles = median(f->v[PATH], pairs);
+	r->ratio = median(f->v[RATIO], pairs);
+	for (unsigned s = 0; s < STAGE_COUNT; s++)
+		r->stage[s] = median(f->stage[s], pairs);
+}
+
 int path_measure(const struct bench *b, const struct path_case *c, struct path_result *r,
 		 struct err *err)
 {
-	static double limit[PAIRS_MAX], floor[PAIRS_MAX], path[PAIRS_MAX], ratio[PAIRS_MAX];
-	struct world_spec spec = {c->scene,          c->suite,     c->udp, c->calls,
-				  path_customers(c), c->inner_len, 0};
+	static struct figures figures;
+	struct world_spec spec = {.scene = c->scene,
+				  .suite = c->suite,
+				  .udp = c->udp,
+				  .calls = c->calls,
+				  .customers = path_customers(c),
+				  .inner_len = c->inner_len,
+				  .near = b->opt.near};
 	unsigned pairs = b->opt.pairs < PAIRS_MAX ? b->opt.pairs : PAIRS_MAX;
 	struct limits l = {NULL, NULL};
-	struct drive warm;
 	struct world w;
 	int rc = world_open(&w, &spec, err);
 
@@ -162,17 +172,9 @@ int path_measure(const struct bench *b, const struct path_case *c, struct path_r
 		goto out;
 	}
 	ports_burst_set(c->burst);
-	// Every flow once, so that each cache entry, latch and route is what it is in the middle of calls.
-	if ((rc = drive_batches(&w, b->opt.batch, w.n_flows / b->opt.batch + 1, &warm, err)) < 0)
-		goto out;
-	stages_clear(w.worker);
 	for (unsigned i = 0; i < pairs && rc == 0; i++)
-		rc = pair_measure(b, &w, &l, limit, floor, path, ratio, i, r, err);
-	stages_read(w.worker, r);
-	r->limit = median(limit, pairs);
-	r->floor = median(floor, pairs);
-	r->cycles = median(path, pairs);
-	r->ratio = median(ratio, pairs);
+		rc = pair_measure(b, &w, &l, &figures, i, r, err);
+	figures_read(&figures, pairs, r);
 out:
 	raw_close(l.in);
 	raw_close(l.out);

@@ -8,7 +8,7 @@
 
 #define BURST_DEFAULT 32
 #define BATCH_DEFAULT 4096
-#define PAIRS_DEFAULT 7
+#define PAIRS_DEFAULT 9
 #define CUSTOMERS_DEFAULT 1000
 #define INNER_G711 200
 
@@ -22,8 +22,10 @@ struct path_case {
 };
 
 struct path_result {
-	double cycles, fastest, limit, ratio, floor;
-	double stage[STAGE_COUNT]; // cycles a packet of the case
+	double cycles, fastest, limit, ratio;
+	double floor; // received, touched, sent
+	double least; // received, raw call, sent
+	double stage[STAGE_COUNT];
 	uint64_t packets;
 };
 

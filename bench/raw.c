@@ -83,31 +83,41 @@ static inline void key_ahead(const struct raw *r, const uint16_t *key_of, unsign
 		      r->dir == CRYPTO_DECRYPT);
 }
 
+static inline void aead_one(struct raw *r, aes_gcm_enc_dec_t gcm, const struct keys *k,
+			    uint8_t *esp)
+{
+	uint8_t *data = esp + ESP_HEAD + 8;
+
+	if (gcm != NULL)
+		gcm(&k->gcm, &r->c->gcm_ctx, data, data, r->len, r->nonce, esp, 8, r->tag[0], 16);
+	else
+		crypto_chacha(r->c, r->dir, k, r->nonce, esp, 8, data, r->len, r->tag[0]);
+}
+
+static inline aes_gcm_enc_dec_t gcm_of(const struct raw *r)
+{
+	if (r->suite > SUITE_AES_GCM_256)
+		return NULL;
+	return r->dir == CRYPTO_DECRYPT ? r->c->gcm_dec[r->suite] : r->c->gcm_enc[r->suite];
+}
+
 static inline void aead_pass(struct raw *r, const uint16_t *key_of, bool ahead)
 {
-	aes_gcm_enc_dec_t gcm = NULL;
+	aes_gcm_enc_dec_t gcm = gcm_of(r);
 
-	if (r->suite <= SUITE_AES_GCM_256)
-		gcm = r->dir == CRYPTO_DECRYPT ? r->c->gcm_dec[r->suite] : r->c->gcm_enc[r->suite];
 	for (unsigned i = 0; i < RAW_BUFFERS; i++) {
-		uint8_t *esp = r->buf + (size_t)i * STRIDE + FRONT, *data = esp + ESP_HEAD + 8;
-		const struct keys *k = &r->keys[key_of[i]];
 		if (ahead)
 			key_ahead(r, key_of, i + AHEAD);
-		if (gcm != NULL)
-			gcm(&k->gcm, &r->c->gcm_ctx, data, data, r->len, r->nonce, esp, 8,
-			    r->tag[0], 16);
-		else
-			crypto_chacha(r->c, r->dir, k, r->nonce, esp, 8, data, r->len, r->tag[0]);
+		aead_one(r, gcm, &r->keys[key_of[i]], r->buf + (size_t)i * STRIDE + FRONT);
 	}
 }
 
-static inline void jobs_hash(struct raw *r, const uint16_t *key_of, unsigned from)
+static inline void jobs_hash(struct raw *r, uint8_t *const *esp, const uint16_t *key_of, unsigned n)
 {
-	for (unsigned j = 0; j < RAW_BURST; j++) {
+	for (unsigned j = 0; j < n; j++) {
 		IMB_JOB *job = &r->c->jobs[j];
-		const struct keys *k = &r->keys[key_of[from + j]];
-		job->src = r->buf + (size_t)(from + j) * STRIDE + FRONT;
+		const struct keys *k = &r->keys[key_of[j]];
+		job->src = esp[j];
 		job->hash_start_src_offset_in_bytes = 0;
 		job->msg_len_to_hash_in_bytes = ESP_HEAD + 16 + r->len;
 		job->auth_tag_output = r->tag[j];
@@ -115,43 +125,66 @@ static inline void jobs_hash(struct raw *r, const uint16_t *key_of, unsigned fro
 		job->u.HMAC._hashed_auth_key_xor_ipad = k->cbc.hmac;
 		job->u.HMAC._hashed_auth_key_xor_opad = k->cbc.hmac + hmac_outer(r->suite);
 	}
-	crypto_hmac_burst(r->c, (r->suite - SUITE_AES_CBC_128_SHA1) & 3, RAW_BURST);
+	crypto_hmac_burst(r->c, (r->suite - SUITE_AES_CBC_128_SHA1) & 3, n);
 }
 
-static inline void jobs_cipher(struct raw *r, const uint16_t *key_of, unsigned from)
+static inline void jobs_cipher(struct raw *r, uint8_t *const *esp, const uint16_t *key_of,
+			       unsigned n)
 {
 	unsigned key_len = suites[r->suite].key_len;
 
-	for (unsigned j = 0; j < RAW_BURST; j++) {
+	for (unsigned j = 0; j < n; j++) {
 		IMB_JOB *job = &r->c->jobs[j];
-		const struct keys *k = &r->keys[key_of[from + j]];
-		uint8_t *esp = r->buf + (size_t)(from + j) * STRIDE + FRONT;
-		job->src = esp;
+		const struct keys *k = &r->keys[key_of[j]];
+		job->src = esp[j];
 		job->cipher_start_src_offset_in_bytes = ESP_HEAD + 16;
-		job->dst = esp + ESP_HEAD + 16;
+		job->dst = esp[j] + ESP_HEAD + 16;
 		job->msg_len_to_cipher_in_bytes = r->len;
-		job->iv = esp + ESP_HEAD;
+		job->iv = esp[j] + ESP_HEAD;
 		job->iv_len_in_bytes = 16;
 		job->enc_keys = k->cbc.enc;
 		job->dec_keys = k->cbc.dec;
 		job->key_len_in_bytes = key_len;
 	}
-	crypto_cbc_burst(r->c, r->dir, key_len, RAW_BURST);
+	crypto_cbc_burst(r->c, r->dir, key_len, n);
+}
+
+static inline void cbc_burst(struct raw *r, uint8_t *const *esp, const uint16_t *key_of, unsigned n)
+{
+	if (r->dir == CRYPTO_DECRYPT) {
+		jobs_hash(r, esp, key_of, n);
+		jobs_cipher(r, esp, key_of, n);
+	} else {
+		jobs_cipher(r, esp, key_of, n);
+		jobs_hash(r, esp, key_of, n);
+	}
 }
 
 static inline void cbc_pass(struct raw *r, const uint16_t *key_of, bool ahead)
 {
+	uint8_t *esp[RAW_BURST];
+
 	for (unsigned i = 0; i < RAW_BUFFERS; i += RAW_BURST) {
-		for (unsigned j = 0; ahead && j < RAW_BURST; j++)
-			key_ahead(r, key_of, i + RAW_BURST + j);
-		if (r->dir == CRYPTO_DECRYPT) {
-			jobs_hash(r, key_of, i);
-			jobs_cipher(r, key_of, i);
-		} else {
-			jobs_cipher(r, key_of, i);
-			jobs_hash(r, key_of, i);
+		for (unsigned j = 0; j < RAW_BURST; j++) {
+			esp[j] = r->buf + (size_t)(i + j) * STRIDE + FRONT;
+			if (ahead)
+				key_ahead(r, key_of, i + RAW_BURST + j);
 		}
+		cbc_burst(r, esp, key_of + i, RAW_BURST);
 	}
+}
+
+void raw_apply(struct raw *r, uint8_t *const *esp, unsigned n)
+{
+	static const uint16_t first_key[RAW_BURST];
+
+	if (suites[r->suite].family == SUITE_CBC_HMAC) {
+		cbc_burst(r, esp, first_key, n);
+		return;
+	}
+	aes_gcm_enc_dec_t gcm = gcm_of(r);
+	for (unsigned i = 0; i < n; i++)
+		aead_one(r, gcm, &r->keys[0], esp[i]);
 }
 
 static void pass(struct raw *r, enum raw_order order)

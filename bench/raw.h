@@ -24,3 +24,5 @@ uint32_t raw_cipher_len(enum suite_id suite, uint32_t inner_len);
 double raw_measure(struct raw *r, enum raw_order order, double ms);
 // The same on the worker's core.
 double raw_measure_there(struct raw *r, enum raw_order order, double ms);
+// The raw call on n packets (RAW_BURST at most) that lie elsewhere, esp[i] at the SPI, with one key.
+void raw_apply(struct raw *r, uint8_t *const *esp, unsigned n);

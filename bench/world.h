@@ -33,6 +33,8 @@ struct world_spec {
 	uint32_t calls, customers;
 	uint32_t inner_len; // bytes of IP: 200 is G.711 at 20 ms
 	uint64_t tier;      // bit/s a customer and direction, 0: no limit
+	uint32_t tier_ms;   // depth of its bucket
+	bool near;          // packets stay in the generator\'s caches
 };
 
 // A stream of packets in one direction of a call, as the peers see it. Network order.

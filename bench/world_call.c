@@ -57,8 +57,7 @@ static void leg_make(struct world *w, uint32_t call, unsigned side)
 	uint16_t port, local = media_port(call);
 	struct media_addr *media = w->plane->media[media_of(call, side)];
 
-	leg->customer = customer_of(w, call, side);
-	leg_header_set(leg, media->ip, -1);
+	leg_identity_set(leg, customer_of(w, call, side), media->ip, -1);
 	leg->local_port = rte_cpu_to_be_16(local);
 	leg->local_rtcp = rte_cpu_to_be_16((uint16_t)(local + 1));
 	leg->latch = leg->rtcp_latch = LATCH_FIXED;
@@ -72,7 +71,7 @@ static void leg_make(struct world *w, uint32_t call, unsigned side)
 	leg->gen = 1;
 	leg->peer = REF_MAKE(&w->legs[2 * call + !side], 0);
 	w->plane->leg_slot[leg->id] = (struct leg_slot){leg, 1};
-	media->leg[local] = media->leg[local + 1] = REF_MAKE(leg, 0);
+	media->leg[local] = media->leg[local + 1] = REF_MAKE(leg, 0) | (side ? REF_SECOND : 0);
 }
 
 static int media_make(struct world *w, unsigned i)

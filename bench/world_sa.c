@@ -139,8 +139,8 @@ int customers_make(struct world *w, struct err *err)
 		c->id = k;
 		c->allow = w->allow;
 		snprintf(c->name, sizeof(c->name), "customer-%u", k);
-		tier_bucket_init(&c->in, w->spec.tier, 100, w->plane->tsc_hz, now);
-		tier_bucket_init(&c->out, w->spec.tier, 100, w->plane->tsc_hz, now);
+		tier_bucket_init(&c->in, w->spec.tier, w->spec.tier_ms, w->plane->tsc_hz, now);
+		tier_bucket_init(&c->out, w->spec.tier, w->spec.tier_ms, w->plane->tsc_hz, now);
 		err_set(err, 0, "no memory for SAs");
 		int rc = sas_make(w, k, err);
 		if (rc < 0)

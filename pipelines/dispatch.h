@@ -18,13 +18,27 @@ static inline uint8_t dispatch_leg(struct worker *w, struct rte_mbuf *m, ref_t r
 	struct leg *leg = REF_PTR(ref);
 
 	rte_prefetch0(leg);
+	rte_prefetch0(&leg_other(leg, ref & REF_SECOND)->local_ip);
 	pkt_obj_set(m, leg);
 	if (unlikely(REF_OWNER(ref) != w->id))
 		return pkt_handover(m, REF_OWNER(ref), resume, leg->id, leg->gen);
 	return (uint8_t)resume;
 }
 
-static inline uint8_t dispatch_esp(struct worker *w, struct rte_mbuf *m, const uint8_t *esp)
+// What dispatch_local will read for a UDP packet, if ip is one: its port's entry.
+static inline void dispatch_prefetch(const struct plane *p, const struct rte_ipv4_hdr *ip)
+{
+	const struct local_addr *l = local_lookup(p, ip->dst_addr);
+
+	if (likely(l != NULL && (l->kind & LOCAL_MEDIA))) {
+		const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)(ip + 1);
+		rte_prefetch0(&p->media[l->media]->leg[rte_be_to_cpu_16(udp->dst_port)]);
+	}
+}
+
+// len: bytes from the SPI on.
+static inline uint8_t dispatch_esp(struct worker *w, struct rte_mbuf *m, const uint8_t *esp,
+				   uint32_t len)
 {
 	uint32_t spi_low = (uint32_t)esp[2] << 8 | esp[3];
 	ref_t ref = ref_load(&w->plane->sa_in[spi_low]);
@@ -32,6 +46,8 @@ static inline uint8_t dispatch_esp(struct worker *w, struct rte_mbuf *m, const u
 	if (unlikely(ref == 0))
 		return pkt_drop(m, DROP_SPI_UNKNOWN);
 	rte_prefetch0(REF_PTR(ref));
+	for (uint32_t at = 64; at < len; at += 64)
+		rte_prefetch0(esp + at);
 	if (unlikely(REF_OWNER(ref) != w->id))
 		return pkt_handover(m, REF_OWNER(ref), STAGE_esp_decap, 0, 0);
 	return STAGE_esp_decap;
@@ -70,14 +86,14 @@ static inline uint8_t dispatch_local(struct worker *w, struct rte_mbuf *m,
 			if (pay_len < 8)
 				return pkt_drop(m, DROP_ESP_TRUNCATED);
 			if ((pay[0] | pay[1] | pay[2] | pay[3]) != 0)
-				return dispatch_esp(w, m, pay);
+				return dispatch_esp(w, m, pay, pay_len);
 		}
 		return STAGE_exception;
 	}
 	if (ip->next_proto_id == IPPROTO_ESP4 && from_wire && (l->kind & LOCAL_KERNEL)) {
 		if (unlikely(len < 8))
 			return pkt_drop(m, DROP_ESP_TRUNCATED);
-		return dispatch_esp(w, m, l4);
+		return dispatch_esp(w, m, l4, len);
 	}
 	return STAGE_exception;
 }

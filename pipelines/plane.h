@@ -26,10 +26,12 @@
 #define LOCALS_MAX 256 // a power of two
 #define SPI_SLOTS 65536 // inbound SPIs are told apart by their low 16 bits
 
-// A pointer with the owner worker in its upper 16 bits, so that one load says both. 0 is none.
+// A pointer to a 64-byte aligned object with the owner worker in its upper 16 bits, so that one load
+// says both. Bit 0 is set for the second leg of a pair (rtp/leg.h). 0 is none.
 typedef uint64_t ref_t;
-#define REF_PTR(r) ((void *)((r) & 0xffffffffffffULL))
+#define REF_PTR(r) ((void *)((r) & 0xffffffffffc0ULL))
 #define REF_OWNER(r) ((uint16_t)((r) >> 48))
+#define REF_SECOND 1ULL
 #define REF_MAKE(p, owner) ((uint64_t)(uintptr_t)(p) | (uint64_t)(owner) << 48)
 
 static inline ref_t ref_load(const ref_t *r)

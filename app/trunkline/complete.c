@@ -93,10 +93,9 @@ static void offer_values(const struct cli *cli, const struct api_command *cmd,
 
 static void offer_options(const struct api_command *cmd, const char *begin)
 {
-	char option[40];
+	char option[40] = "--";
 
 	for (const struct api_arg *a = cmd->args; a->name != NULL; a++) {
-		strcpy(option, "--");
 		cli_option_name(a->name, option + 2);
 		if (a->type != API_KEY)
 			offer(option, strlen(option), begin);
@@ -165,7 +164,7 @@ static void offer_words(char **word, int n, const char *begin)
 // argv: index of the word under the cursor, then all words, the program's name first.
 int cli_complete(int argc, char **argv)
 {
-	int index = argc > 1 ? atoi(argv[0]) : 0, used;
+	int index = argc > 1 ? (int)strtol(argv[0], NULL, 10) : 0, used;
 	struct cli cli = {.socket = getenv("TRUNKLINE_SOCKET")};
 	struct err err;
 	bool group;

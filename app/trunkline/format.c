@@ -63,14 +63,15 @@ char *format_rate(double v, char buf[static FORMAT_LEN])
 	char number[16];
 
 	if (v <= 0)
-		return strcpy(buf, "0/s");
+		return memcpy(buf, "0/s", 4);
 	if (v < 9.95 && v != floor(v)) {
 		snprintf(buf, FORMAT_LEN, v < 0.05 ? "<0.1/s" : "%.1f/s", v);
 		return buf;
 	}
 	if (v < 99999.5) {
-		thousands((uint64_t)llround(v), buf);
-		return strcat(buf, "/s");
+		char whole[FORMAT_LEN];
+		snprintf(buf, FORMAT_LEN, "%.24s/s", thousands((uint64_t)llround(v), whole));
+		return buf;
 	}
 	const char *m = scaled(v, number);
 	snprintf(buf, FORMAT_LEN, "%s %s/s", number, m);
@@ -80,7 +81,7 @@ char *format_rate(double v, char buf[static FORMAT_LEN])
 char *format_duration(double s, char buf[static FORMAT_LEN])
 {
 	if (s < 0)
-		return strcpy(buf, "never");
+		return memcpy(buf, "never", 6);
 	if (s < 0.9995)
 		snprintf(buf, FORMAT_LEN, "%.0f ms", s * 1000);
 	else if (s < 9.95)
@@ -115,9 +116,9 @@ char *format_share(double v, char buf[static FORMAT_LEN])
 	double percent = v * 100;
 
 	if (percent <= 0)
-		return strcpy(buf, "0 %");
+		return memcpy(buf, "0 %", 4);
 	if (percent < 0.005)
-		return strcpy(buf, "<0.01 %");
+		return memcpy(buf, "<0.01 %", 8);
 	int decimals = percent < 0.995 ? 2 : percent < 9.95 ? 1 : 0;
 	snprintf(buf, FORMAT_LEN, "%.*f %%", decimals, percent);
 	return buf;

@@ -19,6 +19,7 @@ enum kind {
 	UP,        // up or DOWN
 	YES,       // "yes" or nothing
 	PLAIN,     // number without thousands: an id
+	NONZERO,   // like PLAIN, 0 is none
 	TIER,      // bit/s, 0 is no limit
 	ADDRESSES, // a list
 	NETS,      // a prefix, and how many more there are (path + "s")
@@ -49,7 +50,7 @@ static const struct view views[] = {
 		 {"ADDRESS", "addresses", ADDRESSES}, {"TOTAL IN", "rx_packets", COUNT},
 		 {"TOTAL OUT", "tx_packets", COUNT}, {"TO KERNEL", "kernel_out", COUNT},
 		 {"FROM KERNEL", "kernel_in", COUNT}, {"MTU", "mtu", PLAIN},
-		 {"VLAN", "vlan", PLAIN}, {"MAC", "mac", TEXT}, {"QUEUES", "rx_queues", PLAIN},
+		 {"VLAN", "vlan", NONZERO}, {"MAC", "mac", TEXT}, {"QUEUES", "rx_queues", PLAIN},
 		 {"DEVICE", "device", TEXT})},
 	{API_CMD_show_workers, "workers", "there are no workers",
 	 COLUMNS({"WORKER", "id", PLAIN}, {"CPU", "cpu", PLAIN}, {"BUSY", "busy", SHARE},
@@ -90,7 +91,7 @@ static const struct view views[] = {
 	{API_CMD_show_routes, "routes", "there is no route",
 	 COLUMNS({"PREFIX", "prefix", TEXT}, {"KIND", "kind", TEXT}, {"VIA", "gateway", TEXT},
 		 {"PORT", "port", TEXT}, {"CUSTOMER", "customer", TEXT}, {"MAC", "mac", TEXT},
-		 {"MTU", "mtu", PLAIN})},
+		 {"MTU", "mtu", NONZERO})},
 	{API_CMD_show_customers, "customers", "there are no customers",
 	 COLUMNS({"CUSTOMER", "name", TEXT}, {"TIER", "tier", TIER}, {"IN", "in.bps", BITS},
 		 {"OUT", "out.bps", BITS}, {"OVER IN", "in.over_pps", RATE},
@@ -136,7 +137,8 @@ static enum table_mark cell_text(json_t *entry, const struct column *c, char *bu
 	char number[FORMAT_LEN] = "";
 
 	buf[0] = '\0';
-	if (v == NULL || (json_is_null(v) && c->kind != AGE)) {
+	if (v == NULL || (json_is_null(v) && c->kind != AGE) ||
+	    (c->kind == NONZERO && json_integer_value(v) == 0)) {
 		snprintf(buf, size, "-");
 		return MARK_NONE;
 	}
@@ -184,6 +186,7 @@ static enum table_mark cell_text(json_t *entry, const struct column *c, char *bu
 	case SHARE:
 		format_share(json_number_value(v), number);
 		break;
+	case NONZERO:
 	case PLAIN:
 		snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(v));
 		break;

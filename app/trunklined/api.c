@@ -301,6 +301,7 @@ int api_server_start(struct event_base *base, const char *path, const char *grou
 
 	if (s == NULL)
 		return err_set(err, -ENOMEM, "api: out of memory");
+	api_json_wipes();
 	s->base = base;
 	s->ctl = ctl;
 	s->limits = API_LIMITS_DEFAULT;

@@ -100,9 +100,10 @@ struct config_call {
 struct config {
 	char *pop;
 	unsigned n_workers;
-	unsigned *workers;     // CPU of each
-	int control_cpu;       // -1: any
-	enum config_idle idle; // default sleep if workers share a CPU with control or each other
+	unsigned *workers; // CPU of each
+	int control_cpu;   // -1: any
+	enum config_idle
+		idle; // default: poll if no worker takes a CPU from others (configuration.md)
 	enum config_hugepages hugepages;
 	unsigned memory_mb; // default 512
 	unsigned mbufs;     // default 65536

@@ -12,11 +12,6 @@
 
 #define CHECK_SHARE 10 // the inactivity scan sees every call once in so many runs
 
-// Both legs, one object of the pool: they live and die together.
-struct leg_pair {
-	struct leg leg[2];
-};
-
 int calls_open(struct control *ctl, struct err *err)
 {
 	const struct config *cfg = ctl->config;
@@ -73,13 +68,12 @@ static void leg_fill(struct control *ctl, struct leg *leg, const struct config_l
 {
 	const struct plane *p = ctl->plane;
 
-	leg->customer = customer;
 	leg->owner = customer != 0 ? p->customer[customer]->owner
 				   : (uint16_t)((port / 2) % p->n_workers);
 	leg->local_port = htons(port);
 	leg->local_rtcp = htons(cl->mux ? port : (uint16_t)(port + 1));
 	leg->flags = cl->mux ? LEG_RTCP_MUX : 0;
-	leg_header_set(leg, cl->media.v4.s_addr, cl->dscp);
+	leg_identity_set(leg, customer, cl->media.v4.s_addr, cl->dscp);
 	leg->latch = cl->remote.addr.family == 0 || cl->latch ? LATCH_OPEN : LATCH_FIXED;
 	leg->rtcp_latch = leg->latch;
 	if (cl->remote.addr.family != 0) {
@@ -99,10 +93,10 @@ static void slot_take(struct control *ctl, struct leg *leg)
 	__atomic_store_n(&slot->leg, leg, __ATOMIC_RELEASE);
 }
 
-static void leg_publish(struct control *ctl, struct leg *leg, unsigned media)
+static void leg_publish(struct control *ctl, struct leg *leg, unsigned media, bool second)
 {
 	uint16_t port = ntohs(leg->local_port);
-	ref_t ref = REF_MAKE(leg, leg->owner);
+	ref_t ref = REF_MAKE(leg, leg->owner) | (second ? REF_SECOND : 0);
 
 	slot_take(ctl, leg);
 	__atomic_store_n(leg_ref(ctl, media, port), ref, __ATOMIC_RELEASE);
@@ -206,7 +200,7 @@ int control_call_add(struct control *ctl, struct config_call *cc, struct err *er
 	TAILQ_INSERT_TAIL(&ctl->calls, call, link);
 	ctl->n_calls++;
 	for (unsigned i = 0; i < 2; i++) {
-		leg_publish(ctl, call->leg[i], call->media[i]);
+		leg_publish(ctl, call->leg[i], call->media[i], i == 1);
 		peer_resolve(ctl, call->leg[i]);
 	}
 	return 0;

@@ -3,10 +3,10 @@
 // Control thread only.
 #pragma once
 
+#include "base/err.h"
+
 #include <rte_rcu_qsbr.h>
 #include <stddef.h>
-
-#include "base/err.h"
 
 struct event_base;
 struct defer;

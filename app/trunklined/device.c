@@ -2,6 +2,9 @@
 // Ethdevs in order: found, configured, queues, started; and the way back.
 #include "device.h"
 
+#include "base/log.h"
+#include "device_priv.h"
+
 #include <errno.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -12,9 +15,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "base/log.h"
-#include "device_priv.h"
 
 #define RX_DESC 1024
 #define TX_DESC 1024
@@ -31,13 +31,13 @@ static int pool_get(struct devices *d, const struct config *cfg, int socket,
 							mbuf_room(d->mtu_max), socket);
 	}
 	if (d->pool[node] == NULL)
-		return err_set(err, rte_errno > 0 ? -rte_errno : -ENOMEM,
-			       "no memory for %u packet buffers of %u bytes (about %u MB of "
-			       "memory: %u); raise memory or lower mbufs",
-			       cfg->mbufs, mbuf_room(d->mtu_max),
-			       (unsigned)((uint64_t)cfg->mbufs * (mbuf_room(d->mtu_max) + 256u) >>
-					  20),
-			       cfg->memory_mb);
+		return err_set(
+			err, rte_errno > 0 ? -rte_errno : -ENOMEM,
+			"no memory for %u packet buffers of %u bytes (about %u MB of "
+			"memory: %u); raise memory or lower mbufs",
+			cfg->mbufs, mbuf_room(d->mtu_max),
+			(unsigned)((uint64_t)cfg->mbufs * (mbuf_room(d->mtu_max) + 256u) >> 20),
+			cfg->memory_mb);
 	*out = d->pool[node];
 	return 0;
 }
@@ -74,7 +74,7 @@ static int device_error(const struct device_ctl *c, int rc, const char *what, st
 {
 	char said[256];
 
-	eal_log_last(said, sizeof(said));
+	eal_log_error(said, sizeof(said));
 	return err_set(err, rc, "device %s: %s: %s%s%s", c->text, what, rte_strerror(-rc),
 		       said[0] != 0 ? ": " : "", said);
 }
@@ -99,9 +99,9 @@ static int device_configure(struct devices *d, struct device_ctl *c, struct devi
 	dev->rx_cksum_ok = conf.rxmode.offloads != 0;
 	if (dev->n_rxq > 1 && info.flow_type_rss_offloads != 0) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads &
-						   (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP |
-						    RTE_ETH_RSS_ESP);
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			info.flow_type_rss_offloads &
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_ESP);
 	}
 	c->lsc = info.dev_flags != NULL && (*info.dev_flags & RTE_ETH_DEV_INTR_LSC);
 	conf.intr_conf.lsc = c->lsc;
@@ -137,17 +137,19 @@ static int queues_setup(struct devices *d, const struct config *cfg, struct devi
 	return rc;
 }
 
-static int mtu_set(struct device_ctl *c, uint16_t want, struct err *err)
+static int mtu_set(struct devices *d, struct device_ctl *c, uint16_t want, struct err *err)
 {
 	uint16_t mtu;
+	int rc;
 
-	if (rte_eth_dev_get_mtu(c->id, &mtu) == 0 && mtu == want && !c->poll_iface)
-		return 0;
-	int rc = rte_eth_dev_set_mtu(c->id, want);
+	if (c->spec.kind == DEV_AF_PACKET) // ethdev believes that its frames end at 1518 bytes
+		rc = iface_mtu_set(d->ioctl_fd, c->spec.iface, want);
+	else if (rte_eth_dev_get_mtu(c->id, &mtu) == 0 && mtu == want && !c->poll_iface)
+		rc = 0;
+	else
+		rc = rte_eth_dev_set_mtu(c->id, want);
 	// Rings and files have no MTU to set: they carry what comes.
-	if (rc == 0 || rc == -ENOTSUP)
-		return 0;
-	return device_error(c, rc, "MTU cannot be set", err);
+	return rc == 0 || rc == -ENOTSUP ? 0 : device_error(c, rc, "MTU cannot be set", err);
 }
 
 static int device_up(struct devices *d, const struct config *cfg, struct device_ctl *c,
@@ -158,18 +160,18 @@ static int device_up(struct devices *d, const struct config *cfg, struct device_
 
 	dev->id = c->id;
 	c->opened = true;
-	c->poll_iface = c->spec.kind == DEV_AF_PACKET;
-	if (c->spec.kind == DEV_AF_PACKET || c->spec.kind == DEV_AF_XDP) {
-		int rc = iface_up(d->ioctl_fd, c->spec.iface);
-		if (rc != 0)
-			log_warn("device %s: cannot bring the interface up: %s", c->text,
-				 strerror(-rc));
-	}
+	c->poll_iface = c->spec.kind == DEV_AF_PACKET || c->spec.kind == DEV_AF_XDP;
+	if (c->spec.kind == DEV_AF_XDP && mbuf_room(d->mtu_max) > MBUF_ROOM_XDP)
+		return err_set(err, -EINVAL,
+			       "device %s: with AF_XDP no port's MTU may be above %d (%u is set)",
+			       c->text, MBUF_ROOM_XDP - MBUF_OVERHEAD, d->mtu_max);
+	char old[256];
+	eal_log_error(old, sizeof(old)); // not this device's
 	int rc = device_configure(d, c, dev, &want, err);
 	if (rc == 0)
 		rc = queues_setup(d, cfg, c, dev, err);
 	if (rc == 0)
-		rc = mtu_set(c, want.mtu, err);
+		rc = mtu_set(d, c, want.mtu, err);
 	if (rc != 0)
 		return rc;
 	rc = rte_eth_dev_start(c->id);
@@ -178,8 +180,8 @@ static int device_up(struct devices *d, const struct config *cfg, struct device_
 	c->started = true;
 	rte_eth_promiscuous_disable(c->id);
 	rte_eth_stats_reset(c->id);
-	log_info("device %s: %u rx and %u tx queues, NUMA node %d", c->text, dev->n_rxq,
-		 dev->n_txq, rte_eth_dev_socket_id(c->id));
+	log_info("device %s: %u rx and %u tx queues, NUMA node %d", c->text, dev->n_rxq, dev->n_txq,
+		 rte_eth_dev_socket_id(c->id));
 	return 0;
 }
 
@@ -203,7 +205,7 @@ static int device_find(struct devices *d, const struct config *cfg, unsigned por
 			d->plane->n_devices = (uint16_t)(c->id + 1);
 		return 0;
 	}
-	eal_log_last(said, sizeof(said));
+	eal_log_error(said, sizeof(said));
 	if (c->spec.kind == DEV_PCI)
 		return err_set(err, -ENODEV,
 			       "device %s: no driver of DPDK has it; is it bound to vfio-pci "
@@ -318,6 +320,7 @@ void devices_stop(struct devices *d)
 void devices_close(struct devices *d)
 {
 	unsigned total, in_use;
+	bool keeps = false; // AF_XDP's driver does not give back what waits in its rings
 
 	if (d == NULL)
 		return;
@@ -326,13 +329,14 @@ void devices_close(struct devices *d)
 	for (unsigned i = 0; i < d->n; i++) {
 		if (!d->dev[i].opened)
 			continue;
+		keeps = keeps || d->dev[i].spec.kind == DEV_AF_XDP;
 		if (d->dev[i].lsc)
 			rte_eth_dev_callback_unregister(d->dev[i].id, RTE_ETH_EVENT_INTR_LSC,
 							link_event, d);
 		rte_eth_dev_close(d->dev[i].id);
 	}
 	devices_pool_usage(d, &total, &in_use);
-	if (in_use != 0)
+	if (in_use != 0 && !keeps)
 		log_warn("%u of %u packet buffers were not given back", in_use, total);
 	for (unsigned i = 0; i < RTE_MAX_NUMA_NODES; i++)
 		rte_mempool_free(d->pool[i]);

@@ -3,13 +3,13 @@
 // Everything here is called by the control thread.
 #pragma once
 
-#include <rte_mempool.h>
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/err.h"
 #include "config.h"
 #include "plane.h"
+
+#include <rte_mempool.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct event_base;
 struct devices;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "device_priv.h"
+#include "plane.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "device_priv.h"
-#include "plane.h"
 
 __attribute__((format(printf, 2, 3))) static int arg_add(struct eal_args *a, const char *fmt, ...)
 {
@@ -59,13 +59,16 @@ static int memory_add(const struct config *cfg, const struct eal_env *env, struc
 	return rc == 0 ? arg_add(a, "%u", cfg->memory_mb) : rc;
 }
 
-static int devices_add(const struct config *cfg, struct eal_args *a, struct err *err)
+static int devices_add(const struct config *cfg, const struct eal_env *env, struct eal_args *a,
+		       struct err *err)
 {
+	unsigned frames = packet_frames_fit(cfg, env->lockable);
 	bool pci = false;
 
 	for (unsigned i = 0; i < cfg->n_ports; i++) {
 		struct device_want want = device_want(cfg, cfg->ports[i].device);
 		struct device_spec spec;
+		want.frames = frames;
 		if (device_first_port(cfg, i) != i)
 			continue;
 		int rc = device_spec_parse(cfg->ports[i].device, i, &want, cfg->n_workers, &spec,
@@ -103,7 +106,7 @@ int eal_args_build(const struct config *cfg, const struct eal_env *env, struct e
 	if (rc != 0)
 		err_set(err, rc, "too many workers, or out of memory");
 	else
-		rc = devices_add(cfg, out, err);
+		rc = devices_add(cfg, env, out, err);
 	if (rc != 0)
 		eal_args_free(out);
 	return rc;

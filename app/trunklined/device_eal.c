@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/log.h"
+#include "device.h"
+#include "device_priv.h"
+#include "pkt.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <rte_eal.h>
@@ -9,12 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-#include "base/log.h"
-#include "device.h"
-#include "device_priv.h"
-#include "pkt.h"
 
 #define HUGE_DIR "/sys/kernel/mm/hugepages"
 #define MAP_HUGE_2M (21 << MAP_HUGE_SHIFT)
@@ -108,8 +111,56 @@ static int mbuf_fields_reserve(struct err *err)
 	size_t offset = offsetof(struct rte_mbuf, dynfield1);
 
 	if (rte_mbuf_dynfield_register_offset(&field, offset) != (int)offset)
-		return err_set(err, -EBUSY, "a driver has taken the packet buffers' dynamic fields");
+		return err_set(err, -EBUSY,
+			       "a driver has taken the packet buffers' dynamic fields");
 	return 0;
+}
+
+// What drivers may lock in memory: rings of packet sockets, AF_XDP's buffers.
+static uint64_t lock_limit(void)
+{
+	struct rlimit r = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &r) == 0)
+		return UINT64_MAX;
+	if (getrlimit(RLIMIT_MEMLOCK, &r) != 0 || r.rlim_max == RLIM_INFINITY)
+		return UINT64_MAX;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_MEMLOCK, &r);
+	return r.rlim_max;
+}
+
+// EAL makes a directory even if it shares nothing: where we may, and where it is not in the way.
+static void runtime_dir_choose(const struct config *cfg)
+{
+	const char *dir = cfg->run_dir;
+
+	if (dir != NULL)
+		mkdir(dir, 0755);
+	if (dir == NULL || access(dir, W_OK) != 0)
+		dir = "/tmp";
+	setenv("RUNTIME_DIRECTORY", dir, 0);
+}
+
+// Before the drivers see them: a packet socket that is bound to a netdev that is down remembers that
+// as an error, and the first frame waits for the second.
+static void ifaces_up(const struct config *cfg)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	for (unsigned i = 0; fd >= 0 && i < cfg->n_ports; i++) {
+		const struct device_want want = {.mtu = cfg->ports[i].mtu};
+		struct device_spec spec;
+		if (device_spec_parse(cfg->ports[i].device, i, &want, 1, &spec, NULL) != 0 ||
+		    (spec.kind != DEV_AF_PACKET && spec.kind != DEV_AF_XDP))
+			continue;
+		int rc = iface_up(fd, spec.iface);
+		if (rc != 0 && rc != -ENODEV) // that it is missing is said when it is opened
+			log_warn("port %s: cannot bring %s up: %s", cfg->ports[i].name, spec.iface,
+				 strerror(-rc));
+	}
+	if (fd >= 0)
+		close(fd);
 }
 
 static int eal_init(struct eal_args *args, struct err *err)
@@ -123,7 +174,7 @@ static int eal_init(struct eal_args *args, struct err *err)
 		log_debug("eal argument %s", argv[i]);
 	if (rte_eal_init(args->argc, argv) >= 0)
 		return 0;
-	eal_log_last(said, sizeof(said));
+	eal_log_error(said, sizeof(said));
 	return err_set(err, rte_errno > 0 ? -rte_errno : -EIO, "DPDK does not start: %s%s%s",
 		       rte_strerror(rte_errno), said[0] != 0 ? ": " : "", said);
 }
@@ -138,6 +189,13 @@ int eal_start(const struct config *cfg, struct err *err)
 	if (rc != 0)
 		return rc;
 	cpus_allowed(cpus, sizeof(cpus));
+	env.lockable = lock_limit();
+	if (packet_frames_fit(cfg, env.lockable) != 0)
+		log_notice("packet sockets: %u frames a ring, for only %llu kB may be locked in "
+			   "memory (LimitMEMLOCK, ulimit -l)",
+			   packet_frames_fit(cfg, env.lockable),
+			   (unsigned long long)env.lockable / 1024);
+	runtime_dir_choose(cfg);
 	rc = eal_args_build(cfg, &env, &args, err);
 	if (rc != 0)
 		return rc;
@@ -146,6 +204,7 @@ int eal_start(const struct config *cfg, struct err *err)
 		eal_args_free(&args);
 		return err_set(err, rc, "out of memory");
 	}
+	ifaces_up(cfg);
 	rc = eal_init(&args, err);
 	eal_args_free(&args);
 	if (rc != 0) {
@@ -153,6 +212,7 @@ int eal_start(const struct config *cfg, struct err *err)
 		return rc;
 	}
 	log_info("memory: %u MB, %s", cfg->memory_mb, env.huge ? "hugepages" : "no hugepages");
+	bpf_log_quiet();
 	rc = mbuf_fields_reserve(err);
 	if (rc != 0)
 		eal_stop();
@@ -175,4 +235,9 @@ void eal_stop(void)
 			unlinkat(dirfd(d), e->d_name, 0);
 	closedir(d);
 	rmdir(dir);
+	char *slash = strrchr(dir, '/');
+	if (slash != NULL) {
+		*slash = 0;
+		rmdir(dir); // if we were its last user
+	}
 }

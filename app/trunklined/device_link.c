@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Link state: drivers' interrupts where there are any, a look every half second otherwise.
+#include "base/log.h"
+#include "device.h"
+#include "device_priv.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <rte_ethdev.h>
@@ -9,10 +13,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
-
-#include "base/log.h"
-#include "device.h"
-#include "device_priv.h"
 
 #define POLL_US 500000
 
@@ -38,6 +38,17 @@ int iface_up(int ioctl_fd, const char *iface)
 	return ioctl(ioctl_fd, SIOCSIFFLAGS, &ifr) == 0 ? 0 : -errno;
 }
 
+int iface_mtu_set(int ioctl_fd, const char *iface, uint16_t mtu)
+{
+	struct ifreq ifr = {0};
+
+	memcpy(ifr.ifr_name, iface, strnlen(iface, IFNAMSIZ - 1));
+	if (ioctl(ioctl_fd, SIOCGIFMTU, &ifr) == 0 && ifr.ifr_mtu == mtu)
+		return 0;
+	ifr.ifr_mtu = mtu;
+	return ioctl(ioctl_fd, SIOCSIFMTU, &ifr) == 0 ? 0 : -errno;
+}
+
 static bool device_up(const struct devices *d, const struct device_ctl *dev)
 {
 	struct rte_eth_link link;
@@ -46,8 +57,7 @@ static bool device_up(const struct devices *d, const struct device_ctl *dev)
 		int flags = iface_flags(d->ioctl_fd, dev->spec.iface);
 		return flags >= 0 && (flags & IFF_UP) && (flags & IFF_RUNNING);
 	}
-	return rte_eth_link_get_nowait(dev->id, &link) == 0 &&
-	       link.link_status == RTE_ETH_LINK_UP;
+	return rte_eth_link_get_nowait(dev->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 
 static void ports_set(struct devices *d, uint16_t id, bool up)

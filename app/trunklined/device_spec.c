@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "device_priv.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <rte_config.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "device_priv.h"
-
+#define FRAMES_DEFAULT 4096u // of 2048 bytes
+#define FRAMES_MAX 1024u
 #define PACKET_OVERHEAD 160u // link headers and the ring's own header before each frame
 
 unsigned device_first_port(const struct config *cfg, unsigned port)
@@ -45,6 +47,13 @@ uint16_t mbuf_room(uint16_t mtu)
 	return (uint16_t)((room + 63) & ~63u);
 }
 
+static const char *after(const char *text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strncmp(text, prefix, n) == 0 ? text + n : NULL;
+}
+
 static bool is_pci_address(const char *s)
 {
 	static const char form[] = "xxxx:xx:xx.x";
@@ -79,18 +88,41 @@ static unsigned queues_wanted(const struct device_want *want, unsigned least, un
 	return n < n_workers ? n : n_workers;
 }
 
-// The ring's frames hold a whole packet; a block holds whole frames and is a multiple of a page.
+static unsigned packet_frame(uint16_t mtu)
+{
+	unsigned frame = (mtu + PACKET_OVERHEAD + 255) & ~255u;
+
+	return frame < 2048 ? 2048 : frame;
+}
+
+unsigned packet_frames_fit(const struct config *cfg, uint64_t lockable)
+{
+	uint64_t bytes = 0; // of one frame in each ring
+
+	if (lockable == UINT64_MAX)
+		return 0;
+	for (unsigned i = 0; i < cfg->n_ports; i++) {
+		const char *device = cfg->ports[i].device;
+		struct device_want want = device_want(cfg, device);
+		if (device_first_port(cfg, i) == i && after(device, "af_packet:") != NULL)
+			bytes += 2ull * packet_frame(want.mtu) *
+				 queues_wanted(&want, 1, cfg->n_workers);
+	}
+	uint64_t frames = bytes == 0 ? 0 : lockable / 10 * 9 / bytes & ~15ull;
+	if (frames < 16)
+		return bytes == 0 ? 0 : 16;
+	return frames < FRAMES_MAX ? (unsigned)frames : FRAMES_MAX;
+}
+
+// The ring's frames hold a whole packet and fit a buffer. The driver wants blocks of whole frames, the
+// kernel blocks of whole pages: 16 frames of a multiple of 256 bytes.
 static void af_packet_args(struct device_spec *out, const struct device_want *want, unsigned queues)
 {
-	unsigned frame = 2048;
-
-	while (frame < want->mtu + PACKET_OVERHEAD)
-		frame *= 2;
-	unsigned block = frame > 65536 ? frame : 65536;
-	unsigned count = frame == 2048 ? 4096 : 1024;
+	unsigned frame = packet_frame(want->mtu);
+	unsigned count = want->frames != 0 ? want->frames : FRAMES_DEFAULT * 2048 / frame;
 	snprintf(out->args, sizeof(out->args),
 		 "%s,iface=%s,qpairs=%u,blocksz=%u,framesz=%u,framecnt=%u", out->name, out->iface,
-		 queues, block, frame, count);
+		 queues, 16 * frame, frame, count & ~15u);
 }
 
 static int pcap_args(const char *text, const char *files, struct device_spec *out, struct err *err)
@@ -116,20 +148,14 @@ static int vdev_args(const char *text, const char *args, struct device_spec *out
 	size_t name_len = strcspn(args, ",");
 
 	if (name_len == 0 || name_len >= sizeof(out->name) || strlen(args) >= sizeof(out->args))
-		return err_set(err, -EINVAL, "device %s: vdev:DRIVER[,ARGUMENTS], as in "
-					     "vdev:net_tap1,iface=t1",
+		return err_set(err, -EINVAL,
+			       "device %s: vdev:DRIVER[,ARGUMENTS], as in "
+			       "vdev:net_tap1,iface=t1",
 			       text);
 	memcpy(out->name, args, name_len);
 	out->name[name_len] = 0;
 	strcpy(out->args, args);
 	return 0;
-}
-
-static const char *after(const char *text, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return strncmp(text, prefix, n) == 0 ? text + n : NULL;
 }
 
 int device_spec_parse(const char *text, unsigned index, const struct device_want *want,

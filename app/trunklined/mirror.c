@@ -3,6 +3,10 @@
 // end (milliseconds); events queue up meanwhile and come after it.
 #include "mirror.h"
 
+#include "base/log.h"
+#include "defer.h"
+#include "mirror_priv.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -13,18 +17,14 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "base/log.h"
-#include "defer.h"
-#include "mirror_priv.h"
-
 #define EVENT_BUFFER (8 << 20) // bytes of events that may wait
 #define EVENT_SIZE 32768
-#define TICK_S 5	 // gateways that do not answer are asked again
-#define STALE_TICKS 4	 // neighbours that grow stale are confirmed
-#define RESYNC_US 50000	 // a burst of link changes is one reason to read all
+#define TICK_S 5        // gateways that do not answer are asked again
+#define STALE_TICKS 4   // neighbours that grow stale are confirmed
+#define RESYNC_US 50000 // a burst of link changes is one reason to read all
 #define FLUSH_MS 100
-#define DRAIN_MAX 100000	 // buffers of events before a complete read
-#define READS_MAX 64	 // an event, so that nobody else starves
+#define DRAIN_MAX 100000 // buffers of events before a complete read
+#define READS_MAX 64     // an event, so that nobody else starves
 
 static uint64_t now_ms(void)
 {
@@ -48,8 +48,7 @@ void mirror_resolve(struct mirror *m, unsigned port, uint32_t ip)
 		m->ask_second = now / 1000;
 		m->ask_count = 0;
 	}
-	if ((a->ip == ip && a->port == port && now - a->ms < 1000) ||
-	    m->ask_count >= ASKS_PER_S) {
+	if ((a->ip == ip && a->port == port && now - a->ms < 1000) || m->ask_count >= ASKS_PER_S) {
 		m->asked_limit++;
 		return;
 	}
@@ -190,8 +189,7 @@ static void resync_now(struct mirror *m)
 	events_take(m, DRAIN_MAX);
 	int rc = resync(m);
 	if (rc != 0) {
-		log_warn("mirror: reading routes and neighbours: %s; trying again",
-			 strerror(-rc));
+		log_warn("mirror: reading routes and neighbours: %s; trying again", strerror(-rc));
 		resync_schedule(m);
 	}
 }
@@ -320,8 +318,8 @@ static void stale_remove(struct mirror *m)
 	for (unsigned i = 0; i < s.n; i++)
 		for (unsigned p = 0; p < m->plane->n_ports; p++)
 			if (s.route[i].hop[0].ifindex == m->ifindex[p])
-				nl_route_change(&m->requests, false, s.route[i].dst,
-						s.route[i].len, m->ifindex[p], MIRROR_RTPROT);
+				nl_route_change(&m->requests, false, s.route[i].dst, s.route[i].len,
+						m->ifindex[p], MIRROR_RTPROT);
 	if (s.n > 0)
 		log_info("mirror: %u routes of an earlier run were in the kernel", s.n);
 	free(s.route);
@@ -339,8 +337,7 @@ static void tunnel_withdraw(void *mirror, uint32_t dst, uint8_t len)
 
 static int events_open(struct mirror *m, struct err *err)
 {
-	const unsigned groups =
-		RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR;
+	const unsigned groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR;
 	int size = EVENT_BUFFER;
 
 	m->events = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -361,8 +358,8 @@ static int timers_make(struct mirror *m, struct event_base *base, struct err *er
 		return 0;
 	m->readable = event_new(base, mnl_socket_get_fd(m->events), EV_READ | EV_PERSIST,
 				events_readable, m);
-	m->answered = event_new(base, mnl_socket_get_fd(m->asks), EV_READ | EV_PERSIST,
-				asks_answered, m);
+	m->answered =
+		event_new(base, mnl_socket_get_fd(m->asks), EV_READ | EV_PERSIST, asks_answered, m);
 	m->timer = event_new(base, -1, EV_PERSIST, tick, m);
 	m->resync = evtimer_new(base, resync_tick, m);
 	if (m->readable == NULL || m->answered == NULL || m->timer == NULL || m->resync == NULL ||

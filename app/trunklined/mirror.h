@@ -12,13 +12,13 @@
 // plane.nexthop[0] is NH_NONE; an index once used never holds NULL.
 #pragma once
 
-#include <rte_ether.h>
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/err.h"
 #include "base/net.h"
 #include "plane.h"
+
+#include <rte_ether.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct defer;
 struct event_base;
@@ -31,7 +31,7 @@ struct mirror_params {
 	struct plane *plane; // qsbr, port[] and n_ports are set; lpm is made here
 	struct defer *defer;
 	struct event_base *base; // NULL: mirror_poll is called instead
-	const int *ifindex;	 // of each logical port's TAP
+	const int *ifindex;      // of each logical port's TAP
 	// Optional: an address of this machine on port appeared or went (ip addr add|del), also at start.
 	void (*local_changed)(void *ctx, uint32_t ip, unsigned port, bool present);
 	void *ctx;
@@ -65,7 +65,7 @@ const struct nexthop *mirror_lookup(const struct mirror *m, uint32_t ip);
 struct mirror_route {
 	struct ip_prefix prefix;
 	const struct nexthop *nexthop;
-	uint8_t protocol;  // RTPROT_*, MIRROR_RTPROT for tunnels
+	uint8_t protocol; // RTPROT_*, MIRROR_RTPROT for tunnels
 	uint32_t metric;
 };
 struct mirror_neigh {
@@ -81,9 +81,9 @@ void mirror_neighs(const struct mirror *m, bool (*fn)(void *ctx, const struct mi
 
 struct mirror_stats {
 	unsigned routes, neighbours, nexthops; // held now
-	uint64_t updates;     // netlink messages that changed something
-	uint64_t resyncs;     // complete reads after the first, because messages were lost or might be
-	uint64_t asked;	      // neighbours that the kernel was asked for
+	uint64_t updates;                      // netlink messages that changed something
+	uint64_t resyncs; // complete reads after the first, because messages were lost or might be
+	uint64_t asked;   // neighbours that the kernel was asked for
 	uint64_t asked_limit; // ... that were not, for the rate limit
 	uint64_t table_full;  // changes that found no room in the LPM or the nexthops
 };

@@ -2,12 +2,12 @@
 // Prefixes: who wants them where, and which of them wins.
 #include "mirror_core.h"
 
+#include "base/log.h"
+#include "mirror_core_priv.h"
+
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
-
-#include "base/log.h"
-#include "mirror_core_priv.h"
 
 static uint32_t mask_of(uint8_t len)
 {
@@ -88,8 +88,8 @@ static struct cand **cand_at(struct prefix *p, enum source source, uint32_t metr
 {
 	struct cand **at = &p->cand;
 
-	while (*at != NULL && ((*at)->source < source ||
-			       ((*at)->source == source && (*at)->metric < metric)))
+	while (*at != NULL &&
+	       ((*at)->source < source || ((*at)->source == source && (*at)->metric < metric)))
 		at = &(*at)->next;
 	return at;
 }
@@ -184,8 +184,7 @@ static const struct cand *cover_find(const struct mirror_core *c, uint32_t ip)
 	for (int len = 32; len >= 0; len--) {
 		if (c->by_len[len] == 0)
 			continue;
-		const struct prefix *p =
-			prefix_find(c, ip & mask_of((uint8_t)len), (uint8_t)len);
+		const struct prefix *p = prefix_find(c, ip & mask_of((uint8_t)len), (uint8_t)len);
 		const struct cand *x = p != NULL ? p->cand : NULL;
 		while (x != NULL && x->source == SRC_NEIGH)
 			x = x->next;

@@ -3,13 +3,13 @@
 // what the data path should hold comes out at a sink. Addresses are in network order.
 #pragma once
 
-#include <rte_ether.h>
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "mirror.h"
 #include "netlink.h"
 #include "route/nexthop.h"
+
+#include <rte_ether.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct mirror_core;
 

@@ -59,11 +59,11 @@ struct mirror_core {
 	struct mirror_link link[PORTS_MAX];
 	unsigned n_links;
 	struct table prefixes, hops, neighs;
-	unsigned by_len[33]; // prefixes of each length
-	struct hop **hop_at; // by index
+	unsigned by_len[33];  // prefixes of each length
+	struct hop **hop_at;  // by index
 	uint32_t *free_index; // a queue, so that an index rests as long as can be
 	uint32_t n_index, free_head, free_tail;
-	uint32_t gen;	      // of the newest complete read
+	uint32_t gen; // of the newest complete read
 	bool syncing, wants_sync;
 	bool routes_moved; // neighbours have to be looked at again
 	bool changed;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The core's life, and looking at it.
+#include "mirror_core_priv.h"
+
 #include <arpa/inet.h>
 #include <string.h>
-
-#include "mirror_core_priv.h"
 
 struct mirror_core *mirror_core_new(const struct mirror_sink *sink, const struct mirror_link *link,
 				    unsigned n_links, uint32_t n_hops)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Nexthops and the neighbours that make adjacencies of them.
-#include <linux/neighbour.h>
-#include <string.h>
-
 #include "mirror_core_priv.h"
 #include "tap.h"
+
+#include <linux/neighbour.h>
+#include <string.h>
 
 #define NUD_USABLE (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
 
@@ -174,8 +174,7 @@ static bool mac_usable(const struct rte_ether_addr *mac)
 static void neigh_update(struct mirror_core *c, struct neigh *n, const struct nl_neigh *from)
 {
 	bool valid = from->has_mac && (from->state & NUD_USABLE) && mac_usable(&from->mac);
-	bool same = valid == n->valid &&
-		    (!valid || rte_is_same_ether_addr(&n->mac, &from->mac));
+	bool same = valid == n->valid && (!valid || rte_is_same_ether_addr(&n->mac, &from->mac));
 
 	n->state = from->state;
 	n->gen = c->gen;

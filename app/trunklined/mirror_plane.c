@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Writes the mirror's decisions to the tables that workers read.
+#include "base/log.h"
+#include "defer.h"
+#include "mirror_priv.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <rte_errno.h>
 #include <rte_lpm.h>
 #include <stdlib.h>
-
-#include "base/log.h"
-#include "defer.h"
-#include "mirror_priv.h"
 
 #define LPM_RULES 65536
 #define LPM_TBL8S 8192

@@ -2,13 +2,13 @@
 // rtnetlink as we use it: requests, and messages read into plain structs. IPv4.
 #pragma once
 
+#include "base/err.h"
+#include "base/net.h"
+
 #include <libmnl/libmnl.h>
 #include <rte_ether.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "base/err.h"
-#include "base/net.h"
 
 #define NL_HOPS_MAX 16
 
@@ -21,13 +21,13 @@ struct nl_hop {
 struct nl_route {
 	uint32_t dst; // network order
 	uint8_t len;
-	uint8_t type;	  // RTN_*
+	uint8_t type;     // RTN_*
 	uint8_t protocol; // RTPROT_*
 	uint8_t tos;
 	bool replace; // takes the place of a route with the same table, prefix, TOS and metric
 	uint32_t table;
 	uint32_t metric;
-	uint32_t mtu; // of the route, 0: none
+	uint32_t mtu;    // of the route, 0: none
 	unsigned n_hops; // those without IPv4 gateway or link, and dead ones, are left out
 	struct nl_hop hop[NL_HOPS_MAX];
 };
@@ -35,7 +35,7 @@ struct nl_route {
 // RTM_NEWNEIGH or RTM_DELNEIGH.
 struct nl_neigh {
 	int ifindex;
-	uint32_t ip; // network order
+	uint32_t ip;    // network order
 	uint16_t state; // NUD_*
 	bool has_mac;
 	struct rte_ether_addr mac;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "netlink.h"
+
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
-
-#include "netlink.h"
 
 struct attrs {
 	const struct nlattr *tb[RTA_MAX + 1];

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tap.h"
 
+#include "base/log.h"
+#include "netlink.h"
+#include "pkt.h"
+#include "stage.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -15,11 +20,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include "base/log.h"
-#include "netlink.h"
-#include "pkt.h"
-#include "stage.h"
 
 #define RING_SIZE 1024
 #define TXQLEN 512
@@ -138,8 +138,7 @@ static bool arp_proxy(struct tap *t, struct rte_mbuf *m)
 
 	if (m->data_len < sizeof(*eth) + sizeof(*arp) ||
 	    eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_ARP) ||
-	    arp->arp_opcode != RTE_BE16(RTE_ARP_OP_REQUEST) ||
-	    !tunnelled(t, arp->arp_data.arp_tip))
+	    arp->arp_opcode != RTE_BE16(RTE_ARP_OP_REQUEST) || !tunnelled(t, arp->arp_data.arp_tip))
 		return false;
 	uint32_t asked = arp->arp_data.arp_tip;
 	arp->arp_opcode = RTE_BE16(RTE_ARP_OP_REPLY);

@@ -11,22 +11,22 @@
 // PKT_OURS.
 #pragma once
 
-#include <rte_mempool.h>
-#include <rte_ring.h>
-#include <stdint.h>
-
 #include "base/err.h"
 #include "base/net.h"
 #include "plane.h"
+
+#include <rte_mempool.h>
+#include <rte_ring.h>
+#include <stdint.h>
 
 struct event_base;
 struct event;
 
 // Link address that we answer with when the kernel asks by ARP for what lies behind a tunnel.
 // Frames to it are the kernel's packets into that tunnel and never leave as frames.
-#define TAP_TUNNEL_MAC                                                                             \
-	{                                                                                          \
-		0x02, 0x54, 0x4c, 0x00, 0x00, 0x01                                                 \
+#define TAP_TUNNEL_MAC                             \
+	{                                          \
+		0x02, 0x54, 0x4c, 0x00, 0x00, 0x01 \
 	}
 
 struct tap {
@@ -40,8 +40,8 @@ struct tap {
 	uint8_t port; // logical port
 	// Written and read by control.
 	uint64_t kernel_packets, kernel_failed; // to the kernel; refused by it
-	uint64_t wire_packets, wire_full;	// from the kernel; no buffer, or ring full
-	uint64_t proxied;			// ARP requests answered for tunnels
+	uint64_t wire_packets, wire_full;       // from the kernel; no buffer, or ring full
+	uint64_t proxied;                       // ARP requests answered for tunnels
 };
 
 struct tap_params {

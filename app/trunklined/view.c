@@ -60,7 +60,7 @@ static void status_calls(struct control *ctl, struct view_status *v)
 	TAILQ_FOREACH(call, &ctl->calls, link) {
 		bool hairpin = false, silent = false;
 		for (unsigned i = 0; i < 2; i++) {
-			hairpin |= (call->leg[i]->flags & LEG_HAIRPIN) != 0;
+			hairpin |= call->leg[i]->hairpin != 0;
 			silent |= view_tick_age(ctl, call->leg[i]->last_tick) > 10;
 		}
 		v->calls_hairpin += hairpin;

@@ -129,7 +129,7 @@ static void leg_fill(const struct control *ctl, const struct leg *leg, uint32_t 
 		   : leg->latch == LATCH_LEARNED ? VIEW_LATCH_LEARNED
 						 : VIEW_LATCH_FIXED;
 	v->mux = (leg->flags & LEG_RTCP_MUX) != 0;
-	v->hairpin = (leg->flags & LEG_HAIRPIN) != 0;
+	v->hairpin = leg->hairpin != 0;
 	v->dscp = leg->flags & LEG_DSCP ? leg->tos >> 2 : -1;
 	v->owner = leg->owner;
 	v->ssrc = rx.ssrc;

@@ -24,7 +24,8 @@
 #define API_ANSWER_MAX ((size_t)64 << 20)
 #define API_DEPTH_MAX 16 // nested objects and arrays in a request
 
-// Makes jansson wipe what it frees, since requests hold keys. Call first of all in main().
+// Makes jansson wipe what it frees, since requests hold keys; what was allocated before is freed as
+// well. The daemon's API server does this for itself.
 void api_json_wipes(void);
 
 // ---- framing ----

@@ -21,12 +21,12 @@ static int connect_error(const char *path, int code, struct err *err)
 	case ENOENT:
 		return err_set(err, -code,
 			       "cannot reach trunklined at %s: no such socket; is it running? "
-			       "systemctl status trunkline",
+			       "systemctl status trunklined",
 			       path);
 	case ECONNREFUSED:
 		return err_set(err, -code,
 			       "cannot reach trunklined at %s: nobody answers on this socket; did "
-			       "it end? systemctl status trunkline",
+			       "it end? systemctl status trunklined",
 			       path);
 	case EACCES:
 	case EPERM:

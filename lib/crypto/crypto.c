@@ -54,6 +54,12 @@ struct crypto *crypto_new(void)
 	c->gcm_dec[1] = c->mgr->gcm192_dec;
 	c->gcm_dec[2] = c->mgr->gcm256_dec;
 	c->hkey = hkey_span(c->mgr);
+	if (arch == IMB_ARCH_AVX512 && (c->mgr->features & IMB_FEATURE_SHANI)) {
+		c->few = alloc_mb_mgr(0);
+		if (c->few == NULL)
+			goto fail;
+		init_mb_mgr_sse(c->few);
+	}
 	const char *name = arch == IMB_ARCH_AVX512 ? "AVX512"
 			   : arch >= IMB_ARCH_AVX2 ? "AVX2"
 						   : "SSE";
@@ -71,6 +77,8 @@ void crypto_free(struct crypto *c)
 		return;
 	if (c->mgr != NULL)
 		free_mb_mgr(c->mgr);
+	if (c->few != NULL)
+		free_mb_mgr(c->few);
 	secret_wipe(c, sizeof(*c));
 	free(c);
 }

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-// The HMAC states after the block of key xor pad (RFC 2104). Keys of ESP suites are never longer than a
-// block.
+// The HMAC states after the block of key xor pad (RFC 2104). Keys of ESP suites are never longer
+// than a block.
 static void hmac_expand(struct crypto *c, enum suite_id suite, const uint8_t *key, struct keys *out)
 {
 	unsigned hash = (suite - SUITE_AES_CBC_128_SHA1) & 3;

@@ -30,8 +30,9 @@ static inline unsigned hmac_outer(enum suite_id suite)
 	return ((suite - SUITE_AES_CBC_128_SHA1) & 3) < 2 ? 32 : 64;
 }
 
-// Which powers of the GHASH key a message of n blocks (the AAD is one) uses, as offsets in struct gcm_key_data: the last
-// n * per bytes of [HKEY_START, mid) and of [mid, end). It depends on the CPU and on the library.
+// Which powers of the GHASH key a message of n blocks (the AAD is one) uses, as offsets in struct
+// gcm_key_data: the last n * per bytes of [HKEY_START, mid) and of [mid, end). It depends on the
+// CPU and on the library.
 #define HKEY_START ((unsigned)offsetof(struct gcm_key_data, ghash_keys))
 struct hkey_span {
 	uint16_t mid, end, per;

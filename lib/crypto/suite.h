@@ -7,10 +7,10 @@
 
 enum suite_family { SUITE_GCM, SUITE_CBC_HMAC, SUITE_CHACHA };
 
-// X(id, name, family, cipher key bytes, salt bytes, auth key bytes, IV bytes, block bytes, ICV bytes)
-// The name is what the configuration, the API and the CLI use. block is what the ciphertext is a
-// multiple of (RFC 4303 section 2.4: at least 4). Sources: RFC 4106, RFC 3602 with RFC 2404 and
-// RFC 4868, RFC 7634.
+// X(id, name, family, cipher key bytes, salt bytes, auth key bytes, IV bytes, block bytes, ICV
+// bytes) The name is what the configuration, the API and the CLI use. block is what the ciphertext
+// is a multiple of (RFC 4303 section 2.4: at least 4). Sources: RFC 4106, RFC 3602 with RFC 2404
+// and RFC 4868, RFC 7634.
 #define SUITES(X)                                                                     \
 	X(AES_GCM_128, "aes128gcm16", SUITE_GCM, 16, 4, 0, 8, 4, 16)                  \
 	X(AES_GCM_192, "aes192gcm16", SUITE_GCM, 24, 4, 0, 8, 4, 16)                  \

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // ESP in bursts (RFC 4303, RFC 4106, RFC 3602, RFC 7634), tunnel mode, IPv4, on flat buffers.
 //
-// Both calls take one struct per packet; packets may belong to any mix of SAs and suites. GCM and
-// ChaCha20-Poly1305 go packet by packet; CBC with HMAC is sorted by hash and goes through the multi-buffer lanes,
-// which are full whenever the burst holds enough of them, whatever SAs they belong to.
+// Both calls take one struct per packet, at most ESP_BURST_MAX; packets may belong to any mix of
+// SAs and suites. GCM and ChaCha20-Poly1305 go packet by packet; CBC with HMAC is sorted by hash
+// and goes through the multi-buffer lanes, which are full whenever the burst holds enough of them,
+// whatever SAs they belong to.
 #pragma once
 
 #include "sa.h"
@@ -42,11 +43,15 @@ struct esp_in {
 };
 
 // Checks the replay window, verifies, decrypts in place, checks the window again (a burst may hold
-// the same number twice), moves it, takes off padding, and counts in the SA. Nothing in the SA changes for
-// a packet that is not authentic but its counters of named drops. now is the TSC for sa->last_tsc.
+// the same number twice), moves it, takes off padding, and counts in the SA. Nothing in the SA
+// changes for a packet that is not authentic but its counters of named drops. now is the TSC for
+// sa->last_tsc.
 void esp_decap_burst(struct crypto *c, struct esp_in *op, unsigned n, uint64_t now);
 
-// Loads into the cache what esp_decap_burst will touch of an SA for a packet of len bytes.
+// Loads into the cache what a burst will touch of an SA for a packet of len bytes (in: from the
+// SPI to the end of the ICV; out: the inner packet): bitmap or template, round keys, and just the
+// powers of the hash key that this length needs. It reads the SA's first line, so prefetch that
+// one earlier.
 void esp_in_prefetch(const struct sa_in *sa, uint32_t len);
 void esp_out_prefetch(const struct sa_out *sa, uint32_t len);
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Decapsulation of a burst in three steps: check and make the nonce; verify and decrypt; take apart.
+// Decapsulation of a burst in three steps: check and make the nonce; verify and decrypt; take
+// apart.
 //
-// Each packet's steps lie a packet or two apart: what one stores narrowly the next loads widely, and a
-// load that overlaps a store still under way stalls. In the distance, the checks of one packet run in
-// the gaps that the cipher of another leaves: 5 cycles a packet less than three loops.
+// Each packet's steps lie a packet or two apart: what one stores narrowly the next loads widely,
+// and a load that overlaps a store still under way stalls. In the distance, the checks of one
+// packet run in the gaps that the cipher of another leaves: 5 cycles a packet less than three
+// loops.
 #include "crypto/crypto.h"
 #include "esp.h"
 #include "esp_cbc.h"

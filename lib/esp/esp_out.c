@@ -2,9 +2,10 @@
 // Encapsulation of a burst in two steps: build headers and trailer; encrypt and authenticate.
 //
 // The IV of CBC has to be unpredictable (RFC 3602 section 3): a block of 8 secret random bytes and
-// the 64-bit sequence number, never the same twice, stands in the IV field and is encrypted, as the first
-// block of the message with IV 0, under the SA's own key (the first method of NIST SP 800-38A appendix C).
-// That costs one block in lanes that run anyway, and no random number per packet.
+// the 64-bit sequence number, never the same twice, stands in the IV field and is encrypted, as
+// the first block of the message with IV 0, under the SA's own key (the first method of NIST SP
+// 800-38A appendix C). That costs one block in lanes that run anyway, and no random number per
+// packet.
 #include "crypto/crypto.h"
 #include "esp.h"
 #include "esp_cbc.h"

@@ -18,7 +18,8 @@ static inline bool pad_good(const uint8_t *end, unsigned pad_len)
 	if (__builtin_expect(pad_len < 8, 1)) {
 		uint64_t tail, want = 0x0706050403020100ULL >> 8; // 1, 2, ... from the lowest byte
 		memcpy(&tail, end - 8, 8);
-		// The top pad_len bytes count; shifted in two steps because 64 at once is undefined.
+		// The top pad_len bytes count; shifted in two steps because 64 at once is
+		// undefined.
 		unsigned shift = 63 - 8 * pad_len;
 		return ((tail ^ (want << 1 << shift)) >> 1 >> shift) == 0;
 	}

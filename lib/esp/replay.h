@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The anti-replay window (RFC 4303 section 3.4.3 and appendix A2) as a ring of 64-bit words
-// (RFC 6479): moving it clears whole words, no bit is ever shifted.
+// The anti-replay window (RFC 4303 section 3.4.3 and appendix A2) as a ring of 64-bit words (RFC
+// 6479): moving it clears whole words, no bit is ever shifted.
 //
 // State: top, the highest sequence number accepted, and bitmap, a ring of mask + 1 words; the bit
 // of number s is bit s % 64 of word s / 64 & mask. The ring has at least one word more than the
-// window, so clearing a word never forgets a number that is still inside. Numbers are 64 bit; without
-// ESN the upper half is 0, and because nothing above 2^32 - 1 exists the window never wraps.
+// window, so clearing a word never forgets a number that is still inside. Numbers are 64 bit;
+// without ESN the upper half is 0, and because nothing above 2^32 - 1 exists the window never
+// wraps.
 //
 // replay_check() and replay_update() are separate because the packet is verified in between.
 #pragma once
@@ -20,7 +21,7 @@ static inline uint32_t replay_words(uint32_t window)
 	return window / 64 * 2;
 }
 
-// The window right after everything up to top has been seen.
+// The window right after everything up to top, 0 included, has been seen.
 static inline void replay_init(uint64_t *bitmap, uint32_t words, uint64_t top)
 {
 	memset(bitmap, 0xff, words * sizeof(*bitmap));
@@ -36,14 +37,14 @@ static inline uint64_t replay_seq_esn(uint32_t low, uint64_t top, uint32_t windo
 	return bottom + (uint32_t)(low - (uint32_t)bottom);
 }
 
-// Whether seq may be accepted: not 0, not left of the window, not seen.
+// Whether seq may be accepted: not left of the window, not seen (as 0 is from the start).
 static inline bool replay_check(const uint64_t *bitmap, uint32_t mask, uint32_t window,
 				uint64_t top, uint64_t seq)
 {
 	if (seq > top)
 		return true;
 	bool seen = bitmap[seq / 64 & mask] >> (seq % 64) & 1;
-	return (top - seq < window) & !seen & (seq != 0);
+	return (top - seq < window) & !seen;
 }
 
 // Marks seq, which replay_check() has passed, and returns the new top.

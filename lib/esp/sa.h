@@ -99,8 +99,8 @@ struct sa_out {
 	uint16_t flags; // [w] sets SA_EXHAUSTED
 	uint16_t customer;
 	uint64_t seq; // [w] last one used
-	// Random from the start. GCM and ChaCha: the explicit IV is iv_base + seq, never used twice under a
-	// key. CBC: stays secret, see esp_out.c.
+	// Random from the start. GCM and ChaCha: the explicit IV is iv_base + seq, never used
+	// twice under a key. CBC: stays secret, see esp_out.c.
 	uint64_t iv_base;
 	uint64_t packets, bytes; // [w]; bytes of inner packets
 	uint64_t last_tsc;       // [w]

@@ -19,7 +19,7 @@ __attribute__((cold)) enum latch_verdict leg_latch_slow(struct leg *leg, uint32_
 		leg->out_port = port;
 		leg->nexthop = 0;
 		leg->route_gen = 0;
-		leg->flags &= (uint8_t)~LEG_HAIRPIN;
+		leg->hairpin = 0;
 	}
 	return (enum latch_verdict)r.verdict;
 }
@@ -39,12 +39,13 @@ __attribute__((cold)) enum latch_verdict leg_latch_rtcp_slow(struct leg *leg, ui
 	return (enum latch_verdict)r.verdict;
 }
 
-void leg_header_set(struct leg *leg, uint32_t local_ip, int dscp)
+void leg_identity_set(struct leg *leg, uint16_t customer, uint32_t local_ip, int dscp)
 {
 	const uint8_t word[2] = {LEG_TTL, 17}; // UDP
 	uint16_t w;
 
 	memcpy(&w, word, sizeof(w));
+	leg->customer = leg->out_customer = customer;
 	leg->local_ip = local_ip;
 	leg->ip_sum = cksum_fold((uint64_t)local_ip + w);
 	leg->tos = dscp >= 0 ? (uint8_t)(dscp << 2) : 0;

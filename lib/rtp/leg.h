@@ -19,8 +19,7 @@ enum latch_state {
 
 enum leg_flag {
 	LEG_RTCP_MUX = 1 << 0, // RTCP on the RTP port (RFC 5761)
-	LEG_HAIRPIN = 1 << 1,  // [w] remote is one of our own media ports
-	LEG_DSCP = 1 << 2,     // tos is written; for output, the packet path uses tos and tos_keep
+	LEG_DSCP = 1 << 1,     // tos is written; to show, packets use tos and tos_keep
 };
 
 struct leg {
@@ -49,7 +48,9 @@ struct leg {
 	uint16_t ip_sum; // ones' complement sum of what all our headers have: local_ip, TTL, UDP
 	uint8_t tos;     // with LEG_DSCP: DSCP << 2
 	uint8_t tos_keep; // bits of the packet's own TOS that stay: with LEG_DSCP the ECN bits, else all
-	uint8_t pad[4];
+	uint16_t out_customer; // the same as customer, for the egress half
+	uint8_t hairpin; // [w] 1: out_ip is a media address of ours
+	uint8_t pad;
 	// line 2, RTCP
 	uint32_t rtcp_ip __attribute__((aligned(64))); // [w] network order
 	uint16_t rtcp_port;                            // [w] network order
@@ -64,9 +65,20 @@ _Static_assert(__builtin_offsetof(struct leg, rtcp_ip) == 128, "egress is one li
 
 // TTL of relayed packets: our own, nothing of the far side's passes.
 #define LEG_TTL 64
-// Sets what the headers of the leg's packets are made of: local_ip (network order), ip_sum, tos,
-// tos_keep, LEG_DSCP. dscp 0..63, or -1 to keep each packet's.
-void leg_header_set(struct leg *leg, uint32_t local_ip, int dscp);
+// Sets both halves' customer, and what the headers of the leg's packets are made of: local_ip
+// (network order), ip_sum, tos, tos_keep, LEG_DSCP. dscp 0..63, or -1 to keep each packet's.
+void leg_identity_set(struct leg *leg, uint16_t customer, uint32_t local_ip, int dscp);
+
+// Both legs of a call, one object: they live and die together, and each is found from the other
+// without a load, so that what a packet needs of both is prefetched at once.
+struct leg_pair {
+	struct leg leg[2];
+} __attribute__((aligned(64)));
+
+static inline struct leg *leg_other(struct leg *leg, bool second)
+{
+	return second ? leg - 1 : leg + 1;
+}
 
 #define TICK_SHIFT 20 // TSC ticks in a leg's tick: about 0.4 ms at 2.6 GHz
 

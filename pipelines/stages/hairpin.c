@@ -43,7 +43,7 @@ static uint8_t hairpin_one(struct worker *w, struct rte_mbuf *m)
 	}
 	// Authentic as the next leg's own customer only if both legs are the same customer's.
 	tag->flags &= (uint8_t)~PKT_RTCP;
-	tag->customer = leg->customer;
+	tag->customer = leg->out_customer;
 	return dispatch_leg(w, m, ref, STAGE_rtp_relay);
 }
 

@@ -60,6 +60,13 @@ static inline uint8_t policy_one(struct worker *w, struct rte_mbuf *m)
 
 void stage_policy(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
+	for (uint16_t i = 0; i < n; i++) {
+		const struct sa_in *sa = pkt_obj(pkt[i]);
+		const struct customer *c = w->plane->customer[sa->customer];
+		if (likely(c != NULL))
+			rte_prefetch0(&c->in);
+		dispatch_prefetch(w->plane, pkt_ip(pkt[i]));
+	}
 	for (uint16_t i = 0; i < n; i++)
 		next[i] = policy_one(w, pkt[i]);
 }

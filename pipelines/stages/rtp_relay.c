@@ -74,7 +74,6 @@ static inline uint8_t relay_one(struct worker *w, struct rte_mbuf *m)
 	leg->last_tick = (uint32_t)(w->now >> TICK_SHIFT);
 	struct leg *far = REF_PTR(leg->peer);
 	pkt_obj_set(m, far);
-	rte_prefetch0(&far->local_ip);
 	if (unlikely(REF_OWNER(leg->peer) != w->id))
 		return pkt_handover(m, REF_OWNER(leg->peer), STAGE_rtp_send, far->id, far->gen);
 	return STAGE_rtp_send;

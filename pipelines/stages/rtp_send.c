@@ -12,9 +12,7 @@ static void leg_route(struct worker *w, struct leg *leg)
 	uint32_t gen = route_gen(p);
 	const struct local_addr *local = local_lookup(p, leg->out_ip);
 
-	leg->flags &= (uint8_t)~LEG_HAIRPIN;
-	if (local != NULL && (local->kind & LOCAL_MEDIA))
-		leg->flags |= LEG_HAIRPIN;
+	leg->hairpin = local != NULL && (local->kind & LOCAL_MEDIA);
 	leg->nexthop = route_lookup(p, leg->out_ip);
 	leg->route_gen = gen;
 }
@@ -62,16 +60,16 @@ static inline uint8_t way_out(struct worker *w, struct rte_mbuf *m, const struct
 
 	tag->flags = (uint8_t)((tag->flags & PKT_TRACED) | PKT_OURS);
 	pkt_obj_set(m, nh);
-	if (likely(nh != NULL && nh->kind == NH_ADJACENCY && leg->customer == 0)) {
+	if (likely(nh != NULL && nh->kind == NH_ADJACENCY && leg->out_customer == 0)) {
 		tag->customer = 0;
 		return likely(m->data_len <= nh->mtu) ? STAGE_tx : STAGE_route;
 	}
 	// In a tunnel means in its own customer's; a customer's audio never leaves in the clear.
-	if (likely(nh != NULL && nh->kind == NH_TUNNEL && nh->customer == leg->customer)) {
-		tag->customer = leg->customer;
+	if (likely(nh != NULL && nh->kind == NH_TUNNEL && nh->customer == leg->out_customer)) {
+		tag->customer = leg->out_customer;
 		return STAGE_tier;
 	}
-	if (nh != NULL && (nh->kind == NH_TUNNEL || leg->customer != 0))
+	if (nh != NULL && (nh->kind == NH_TUNNEL || leg->out_customer != 0))
 		return pkt_drop(m, DROP_RTP_CUSTOMER);
 	tag->customer = 0;
 	return STAGE_route;
@@ -87,7 +85,7 @@ static inline uint8_t send_one(struct worker *w, struct rte_mbuf *m)
 	if (unlikely(pkt_tag(m)->flags & PKT_RTCP)) {
 		if (leg->rtcp_ip == 0)
 			return pkt_drop(m, DROP_RTP_NO_PEER);
-		if (leg->flags & LEG_HAIRPIN)
+		if (leg->hairpin)
 			return STAGE_hairpin;
 		leg->rtcp_tx_packets++;
 		leg->rtcp_tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);
@@ -96,7 +94,7 @@ static inline uint8_t send_one(struct worker *w, struct rte_mbuf *m)
 	}
 	if (unlikely(leg->out_ip == 0))
 		return pkt_drop(m, DROP_RTP_NO_PEER);
-	if (unlikely(leg->flags & LEG_HAIRPIN))
+	if (unlikely(leg->hairpin))
 		return STAGE_hairpin;
 	leg->tx_packets++;
 	leg->tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);

@@ -34,32 +34,50 @@ void tx_frame(struct worker *w, uint16_t device, struct rte_mbuf *m)
 		device_flush(w, device);
 }
 
-static inline uint8_t tx_one(struct worker *w, struct rte_mbuf *m)
+// Packets and bytes of a run of packets by one port.
+struct run {
+	uint64_t bytes;
+	uint32_t packets, port;
+};
+
+static inline void run_flush(struct worker *w, struct run *r, uint32_t port)
+{
+	w->tx_packets[r->port] += r->packets;
+	w->tx_bytes[r->port] += r->bytes;
+	*r = (struct run){.port = port};
+}
+
+static inline uint8_t tx_one(struct worker *w, struct rte_mbuf *m, struct run *r)
 {
 	const struct nexthop *nh = pkt_obj(m);
 	const struct port *port = &w->plane->port[nh->port];
-	const struct device *dev = &w->plane->device[port->device];
 
 	if (unlikely(!port->up))
 		return pkt_drop(m, DROP_PORT_DOWN);
-	if (unlikely(dev->txq[w->id] < 0))
-		return pkt_handover(m, dev->tx_owner, STAGE_tx, nh->index, 0);
+	if (unlikely(w->plane->device[port->device].txq[w->id] < 0))
+		return pkt_handover(m, w->plane->device[port->device].tx_owner, STAGE_tx, nh->index, 0);
 	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *) - nh->l2_len;
 	memcpy(l2, nh->l2, 14);
 	if (unlikely(nh->l2_len == 18))
 		memcpy(l2 + 14, nh->l2 + 14, 4);
+	uint16_t len = (uint16_t)(m->data_len + nh->l2_len);
 	m->data_off = (uint16_t)(m->data_off - nh->l2_len);
-	m->data_len = (uint16_t)(m->data_len + nh->l2_len);
-	m->pkt_len = m->data_len;
+	m->data_len = len;
+	m->pkt_len = len;
 	m->ol_flags = 0;
-	w->tx_packets[nh->port]++;
-	w->tx_bytes[nh->port] += m->data_len;
+	if (unlikely(nh->port != r->port))
+		run_flush(w, r, nh->port);
+	r->packets++;
+	r->bytes += len;
 	tx_frame(w, port->device, m);
 	return STAGE_KEPT;
 }
 
 void stage_tx(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
+	struct run run = {0};
+
 	for (uint16_t i = 0; i < n; i++)
-		next[i] = tx_one(w, pkt[i]);
+		next[i] = tx_one(w, pkt[i], &run);
+	run_flush(w, &run, 0);
 }

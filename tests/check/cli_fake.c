@@ -6,7 +6,6 @@
 //
 // Ends on SIGTERM. With customer "many", there are 30,000 calls.
 #include "api.h"
-#include "api/api.h"
 #include "base/log.h"
 #include "control.h"
 #include "view.h"
@@ -409,6 +408,11 @@ static void on_term(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(arg);
 }
 
+static unsigned number(const char *text)
+{
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
 	static struct control ctl;
@@ -416,16 +420,15 @@ int main(int argc, char **argv)
 	struct api_server *server;
 	struct err err;
 
-	api_json_wipes();
 	struct event_base *base = event_base_new();
 	struct event *term = evsignal_new(base, SIGTERM, on_term, base);
 	event_add(term, NULL);
 	if (argc > 6) {
-		limits.clients = (unsigned)atoi(argv[2]);
-		limits.request_s = (unsigned)atoi(argv[3]);
-		limits.answer_s = (unsigned)atoi(argv[4]);
-		limits.idle_s = (unsigned)atoi(argv[5]);
-		limits.out_bytes = (size_t)atol(argv[6]);
+		limits.clients = number(argv[2]);
+		limits.request_s = number(argv[3]);
+		limits.answer_s = number(argv[4]);
+		limits.idle_s = number(argv[5]);
+		limits.out_bytes = number(argv[6]);
 	}
 	if (argc < 2 || api_server_start(base, argv[1], NULL, &ctl, &server, &err) < 0) {
 		log_error("%s", argc < 2 ? "usage: cli_fake SOCKET" : err.text);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Decapsulation of hostile bytes. The first bytes choose suite, ESN, outer TOS and mode: raw (the
-// bytes are the ESP packet), or sealed (the bytes are the plaintext of a packet with a good ICV, so that padding,
-// trailer and inner header are reached). Several packets a run go to one SA, in one burst.
+// bytes are the ESP packet), or sealed (the bytes are the plaintext of a packet with a good ICV,
+// so that padding, trailer and inner header are reached). Several packets a run go to one SA, in
+// one burst.
 #include "crypto/crypto.h"
 #include "esp/esp.h"
 #include "esp/esp_cbc.h"

@@ -36,9 +36,11 @@ class Gateway:
         self.tunnel = Tunnel.restore(spec)
         self.tun = tun_open(spec["tun"])
         self.raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-        self.wan = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+        # every protocol: such a socket sees packets before the nft hook that hides them from the
+        # kernel, one for IPv4 only would come after it
+        self.wan = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
         self.wan.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self.wan.bind((spec["wan"], 0x0800))
+        self.wan.bind((spec["wan"], 3))
         self.count = {"encrypted": 0, "decrypted": 0, "bad": 0, "out_of_order": 0, "gaps": 0}
         self.last_seq = None
         self.errors = []
@@ -56,7 +58,7 @@ class Gateway:
 
     def from_pop(self):
         outer, address = self.wan.recvfrom(65535)
-        if address[2] == 4 or not self.ours(outer):
+        if address[2] == 4 or address[1] != 0x0800 or not self.ours(outer):
             return
         outer = outer[:struct.unpack_from("!H", outer, 2)[0]]
         try:

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // "device:" keys and EAL arguments; no EAL is started.
+#include "device_priv.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "device_priv.h"
 
 static struct device_spec spec_of(const char *text, unsigned index, struct device_want want,
 				  unsigned workers)
@@ -13,8 +13,8 @@ static struct device_spec spec_of(const char *text, unsigned index, struct devic
 	struct device_spec spec;
 	struct err err = {0};
 
-	cr_assert_eq(device_spec_parse(text, index, &want, workers, &spec, &err), 0, "%s: %s",
-		     text, err.text);
+	cr_assert_eq(device_spec_parse(text, index, &want, workers, &spec, &err), 0, "%s: %s", text,
+		     err.text);
 	return spec;
 }
 
@@ -26,10 +26,10 @@ Test(device_spec, every_kind)
 	} t[] = {
 		{"0000:3b:00.0", "0000:3b:00.0", "0000:3b:00.0", DEV_PCI},
 		{"3b:00.1", "0000:3b:00.1", "0000:3b:00.1", DEV_PCI},
-		{"af_xdp:eth1", "net_af_xdp3",
-		 "net_af_xdp3,iface=eth1,start_queue=0,queue_count=1", DEV_AF_XDP},
+		{"af_xdp:eth1", "net_af_xdp3", "net_af_xdp3,iface=eth1,start_queue=0,queue_count=1",
+		 DEV_AF_XDP},
 		{"af_packet:eth1", "net_af_packet3",
-		 "net_af_packet3,iface=eth1,qpairs=1,blocksz=65536,framesz=2048,framecnt=4096",
+		 "net_af_packet3,iface=eth1,qpairs=1,blocksz=32768,framesz=2048,framecnt=4096",
 		 DEV_AF_PACKET},
 		{"tap:t0", "net_tap3", "net_tap3,iface=t0", DEV_TAP},
 		{"ring:a", "net_ring_a", "net_ring_a", DEV_RING},
@@ -53,11 +53,13 @@ Test(device_spec, af_packet_frames_hold_the_mtu)
 	struct device_spec s = spec_of("af_packet:e", 0, (struct device_want){.mtu = 9000}, 1);
 	unsigned block, frame, count;
 
-	cr_assert_eq(sscanf(s.args, "net_af_packet0,iface=e,qpairs=1,blocksz=%u,framesz=%u,"
-				    "framecnt=%u",
+	cr_assert_eq(sscanf(s.args,
+			    "net_af_packet0,iface=e,qpairs=1,blocksz=%u,framesz=%u,"
+			    "framecnt=%u",
 			    &block, &frame, &count),
 		     3);
 	cr_expect_geq(frame, 9000 + 100);
+	cr_expect_leq(frame - 32 + 128, mbuf_room(9000), "the driver checks that");
 	cr_expect_eq(block % 4096, 0);
 	cr_expect_eq(block % frame, 0);
 	cr_expect_eq(count % (block / frame), 0);
@@ -134,7 +136,7 @@ Test(eal_args, no_huge)
 		{.name = (char *)"inside", .device = (char *)"tap:t0", .mtu = 1500},
 	};
 	struct config cfg = config_make(ports, 2);
-	struct eal_env env = {.huge = false, .cpus = "0-1,3", .pid = 77};
+	struct eal_env env = {.huge = false, .cpus = "0-1,3", .pid = 77, .lockable = UINT64_MAX};
 	struct eal_args a;
 	struct err err = {0};
 
@@ -163,7 +165,7 @@ Test(eal_args, huge_and_pci)
 		{.name = (char *)"x", .device = (char *)"0000:3b:00.0", .mtu = 9000, .vlan = 7},
 	};
 	struct config cfg = config_make(ports, 2);
-	struct eal_env env = {.huge = true, .cpus = "0", .pid = 1};
+	struct eal_env env = {.huge = true, .cpus = "0", .pid = 1, .lockable = UINT64_MAX};
 	struct eal_args a;
 	int allows = 0;
 
@@ -205,4 +207,24 @@ Test(mbuf_room, holds_the_packet_and_what_esp_adds)
 		cr_assert_geq(mbuf_room((uint16_t)mtu), mtu + 128 + 256 + 22 + 255 + 2 + 32);
 		cr_assert_eq(mbuf_room((uint16_t)mtu) % 64, 0);
 	}
+}
+
+Test(eal_args, packet_rings_stay_below_the_lock_limit)
+{
+	struct config_port ports[] = {
+		{.name = (char *)"a", .device = (char *)"af_packet:e0", .mtu = 1500},
+		{.name = (char *)"b", .device = (char *)"af_packet:e1", .mtu = 9000, .queues = 2},
+		{.name = (char *)"c", .device = (char *)"af_packet:e1", .mtu = 1500, .vlan = 7},
+	};
+	struct config cfg = config_make(ports, 3);
+	uint64_t limit = 8 << 20;
+	unsigned n = packet_frames_fit(&cfg, limit);
+
+	cr_expect_eq(packet_frames_fit(&cfg, UINT64_MAX), 0);
+	cr_expect_eq(n % 16, 0);
+	cr_expect_lt(2ull * n * (2048 + 2 * 9216), limit);
+	cr_expect_gt(2ull * (n + 32) * (2048 + 2 * 9216), limit / 10 * 9);
+	cr_expect_eq(packet_frames_fit(&cfg, 1000), 16);
+	cfg.n_ports = 0;
+	cr_expect_eq(packet_frames_fit(&cfg, limit), 0);
 }

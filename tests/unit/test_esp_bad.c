@@ -27,7 +27,7 @@ static uint8_t decap(struct crypto *c, struct sa_in *sa, const uint8_t *esp, uin
 // Seals plain[0..len) with the next number.
 static uint32_t seal(struct pair *p, size_t len)
 {
-	uint8_t iv[16] = {1, 2, 3, 4};
+	uint8_t iv[16] = {1, 2, 3, 4, 5, 6, 7, 1, 0, 0, 0, 0, 0, 0, 0, 1};
 	return (uint32_t)ref_seal(p->spec.suite, p->material, p->spec.flags & SA_ESN, p->spec.spi,
 				  ++p->out->seq, iv, plain, len, packet);
 }
@@ -117,7 +117,8 @@ Test(esp_bad, truncated)
 static void pads(struct crypto *c, struct pair *p, struct rng *r)
 {
 	uint64_t refused = 0;
-	// Every pad length, right and with each byte wrong in turn. 16-byte multiples fit all blocks.
+	// Every pad length, right and with each byte wrong in turn. 16-byte multiples fit all
+	// blocks.
 	for (unsigned pad = 0; pad < 256; pad++) {
 		uint32_t len = 300 + (-(300 + pad + 2u) & 15);
 		for (int wrong = -1; wrong<(int)pad; wrong += pad> 20 ? 37 : 1) {
@@ -148,6 +149,14 @@ static void pads(struct crypto *c, struct pair *p, struct rng *r)
 			     pad <= 14 ? ESP_DUMMY : ESP_BAD_PAD, "pad %u", pad);
 		refused += pad > 14;
 	}
+	// As long as the payload with its trailer allows but one: it would start in the IV, whose
+	// last byte is 1 as padding's first.
+	for (unsigned k = 0; k < 14; k++)
+		plain[k] = (uint8_t)(k + 2);
+	plain[14] = 15;
+	plain[15] = 4;
+	cr_assert_eq(decap(c, p->in, packet, seal(p, 16), 0, NULL), ESP_BAD_PAD);
+	refused++;
 	cr_assert_eq(p->in->refused, refused);
 	cr_assert_eq(p->in->forged, 0);
 }
@@ -155,6 +164,27 @@ static void pads(struct crypto *c, struct pair *p, struct rng *r)
 Test(esp_bad, padding)
 {
 	each_suite(pads);
+}
+
+// An SA that starts at 1000 has seen everything up to there.
+static void start(struct crypto *c, struct pair *p, struct rng *r)
+{
+	inner_make(plain, 62, 0, false, r);
+	plain[62] = 0;
+	plain[63] = 4;
+	p->out->seq = 900;
+	while (p->out->seq < 1000) {
+		uint32_t n = seal(p, 64);
+		// With ESN what lies left of the window is taken for the next subspace.
+		bool left = p->spec.flags & SA_ESN && p->out->seq <= 1000 - 64;
+		cr_assert_eq(decap(c, p->in, packet, n, 0, NULL), left ? ESP_FORGED : ESP_REPLAYED);
+	}
+	cr_assert_eq(decap(c, p->in, packet, seal(p, 64), 0, NULL), ESP_OK);
+}
+
+Test(esp_bad, starts_seen)
+{
+	each_suite(start);
 }
 
 static void next_headers(struct crypto *c, struct pair *p, struct rng *r)
@@ -256,7 +286,8 @@ Test(esp_bad, smallest)
 	crypto_free(c);
 }
 
-// RFC 6040 figure 4, by outer and inner ECN field; whether our flag is on or off does not matter inward.
+// RFC 6040 figure 4, by outer and inner ECN field; whether our flag is on or off does not matter
+// inward.
 Test(esp_bad, ecn)
 {
 	enum { NOT, ECT1, ECT0, CE };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// DPDK's librte_ipsec as the second opinion: random packets in bursts, both directions. What we seal it
-// opens, what it seals we open. Its ciphers run in the OpenSSL PMD where that knows the suite, so
-// that not even ipsec-mb is shared. Not a Criterion test: EAL starts once.
+// DPDK's librte_ipsec as the second opinion: random packets in bursts, both directions. What we
+// seal it opens, what it seals we open. Its ciphers run in the OpenSSL PMD where that knows the
+// suite, so that not even ipsec-mb is shared. Not a Criterion test: EAL starts once.
 #include "test_esp_util.h"
 
 #include <netinet/in.h>

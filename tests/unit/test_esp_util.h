@@ -40,8 +40,8 @@ void pair_seek(struct pair *p, uint64_t seq);
 void inner_make(uint8_t *p, uint32_t len, uint8_t tos, bool df, struct rng *r);
 uint16_t ip_sum(const uint8_t *p, unsigned len); // 0 for a header with a right checksum
 
-// ESP over OpenSSL. plain includes padding, pad length and next header. seq is 64 bit; its upper half counts
-// with esn. iv: as long as the suite's. Returns the length of the ESP packet in out.
+// ESP over OpenSSL. plain includes padding, pad length and next header. seq is 64 bit; its upper
+// half counts with esn. iv: as long as the suite's. Returns the length of the ESP packet in out.
 size_t ref_seal(enum suite_id suite, const uint8_t *material, bool esn, uint32_t spi, uint64_t seq,
 		const uint8_t *iv, const uint8_t *plain, size_t len, uint8_t *out);
 // The length of the plaintext in out, or -1 if the ICV is wrong.

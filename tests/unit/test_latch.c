@@ -93,7 +93,8 @@ Test(latch, learning_forgets_the_old_route)
 			  .nexthop = 77,
 			  .route_gen = 5,
 			  .customer = 3,
-			  .flags = LEG_RTCP_MUX | LEG_HAIRPIN | LEG_DSCP};
+			  .flags = LEG_RTCP_MUX | LEG_DSCP,
+			  .hairpin = 1};
 
 	cr_expect_eq(leg_latch(&leg, IP, PORT), LATCH_PASS);
 	cr_expect_eq(leg.out_ip, IP);
@@ -105,10 +106,10 @@ Test(latch, learning_forgets_the_old_route)
 
 	leg.nexthop = 78;
 	leg.route_gen = 6;
-	leg.flags |= LEG_HAIRPIN;
+	leg.hairpin = 1;
 	cr_expect_eq(leg_latch(&leg, IP, PORT), LATCH_PASS);
 	cr_expect_eq(leg_latch(&leg, IP + 1, PORT), LATCH_REFUSED);
-	cr_expect(leg.nexthop == 78 && leg.route_gen == 6 && leg.flags & LEG_HAIRPIN &&
+	cr_expect(leg.nexthop == 78 && leg.route_gen == 6 && leg.hairpin &&
 			  leg.out_ip == IP,
 		  "only learning resets");
 }

@@ -5,6 +5,14 @@
 //
 //   ip(8) ──► kernel ──netlink──► mirror ──► plane.lpm, plane.nexthop
 //                └── TAP outside, TAP inside ◄──► rings (this program is the only worker)
+#include "base/log.h"
+#include "defer.h"
+#include "device.h"
+#include "mirror.h"
+#include "pkt.h"
+#include "stage.h"
+#include "tap.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -17,25 +25,17 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "defer.h"
-#include "device.h"
-#include "mirror.h"
-#include "pkt.h"
-#include "stage.h"
-#include "tap.h"
-
 #define SKIP 77
 
 static unsigned failures, checks;
 
-#define CHECK(what, ...)                                                                           \
-	do {                                                                                       \
-		checks++;                                                                          \
-		if (!(what)) {                                                                     \
-			failures++;                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                 \
-		}                                                                                  \
+#define CHECK(what, ...)                                                           \
+	do {                                                                       \
+		checks++;                                                          \
+		if (!(what)) {                                                     \
+			failures++;                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
+		}                                                                  \
 	} while (0)
 
 struct world {
@@ -377,15 +377,29 @@ int main(int argc, char **argv)
 {
 	struct ip_prefix address[] = {prefix("198.18.10.1", 24), prefix("198.18.20.1", 24)};
 	struct config_port ports[] = {
-		{.name = (char *)"outside", .device = (char *)"ring:a", .mtu = 1500,
-		 .n_addresses = 1, .addresses = &address[0]},
-		{.name = (char *)"inside", .device = (char *)"ring:b", .mtu = 1400, .vlan = 7,
-		 .inside = true, .n_addresses = 1, .addresses = &address[1]},
+		{.name = (char *)"outside",
+		 .device = (char *)"ring:a",
+		 .mtu = 1500,
+		 .n_addresses = 1,
+		 .addresses = &address[0]},
+		{.name = (char *)"inside",
+		 .device = (char *)"ring:b",
+		 .mtu = 1400,
+		 .vlan = 7,
+		 .inside = true,
+		 .n_addresses = 1,
+		 .addresses = &address[1]},
 	};
 	bool huge = argc > 1 && strcmp(argv[1], "huge") == 0;
 	struct config cfg = {
-		.n_workers = 1, .workers = cpus, .control_cpu = -1, .memory_mb = 384,
-		.mbufs = 8191, .log_level = LOGL_INFO, .n_ports = 2, .ports = ports,
+		.n_workers = 1,
+		.workers = cpus,
+		.control_cpu = -1,
+		.memory_mb = 384,
+		.mbufs = 8191,
+		.log_level = LOGL_INFO,
+		.n_ports = 2,
+		.ports = ports,
 		.hugepages = huge ? HUGE_ON : HUGE_OFF,
 	};
 	struct world w = {0};

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Canned rtnetlink messages, good and bad.
+#include "netlink.h"
+
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
-
-#include "netlink.h"
 
 static uint32_t ip(const char *text)
 {

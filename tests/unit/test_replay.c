@@ -148,6 +148,9 @@ Test(replay, esn_table)
 		{1000, 7 * G + 1000, 64, 7 * G + 1000},
 		{937, 7 * G + 1000, 64, 7 * G + 937},
 		{936, 7 * G + 1000, 64, 8 * G + 936},
+		// Number 0 left of the first window, and still in it.
+		{0, 64, 64, G},
+		{0, 63, 64, 0},
 		// The bottom of the window is exactly at the border.
 		{0, 3 * G + 63, 64, 3 * G},
 		{0xffffffff, 3 * G + 63, 64, 3 * G + 0xffffffff},

@@ -217,9 +217,33 @@ def hairpin(b, t):
     t.proved("40 packets went from customer to customer, none of them over the inside link")
 
 
+def rtcp(b, t):
+    """RTCP both ways on a fresh call, before any RTP and after, on its own ports and muxed."""
+    for mux, ports in ((False, (33000, 34000)), (True, (33100, 34100))):
+        name = "mux" if mux else "rtcp"
+        remote = b.world.platform.udp(w.PLATFORM, 4100 + (0 if mux else 1))
+        b.daemon.cli("call", "add", name, "--a-media", w.MEDIA_OUTSIDE, "--a-port", str(ports[0]),
+                     "--a-customer", "acme", "--b-media", w.MEDIA_INSIDE, "--b-port", str(ports[1]),
+                     "--b-remote", f"{w.PLATFORM}:4100", *(["--a-mux", "--b-mux"] if mux else []))
+        more = 0 if mux else 1
+        for number in range(3):
+            report = struct.pack("!BBHLLLLLL", 0x80, 200, 6, number, 2, 3, 4, 5, 6)
+            b.send_esp(b.inner(report, sport=14200 + more, dport=ports[0] + more))
+            got = wire.receive(remote, 1)
+            expect_equal(got, [(report, (w.MEDIA_INSIDE, ports[1] + more))], f"{name} in")
+            remote.sendto(report, got[0][1])
+            inner = esp_back(b, 1)[0]
+            expect_equal(wire.udp_parts(inner), (w.MEDIA_OUTSIDE, ports[0] + more, w.PHONE,
+                                                 14200 + more, report), f"{name} back")
+        remote.close()
+        b.daemon.cli("call", "del", name)
+    expect_equal(b.more(), {}, "drops")
+    t.proved("3 reports each way before any RTP, on ports of their own and muxed; no drops")
+
+
 TESTS = [("ping", ping), ("arp", arp_again), ("routes", routes), ("transit", transit),
          ("ttl", ttl), ("path-mtu", path_mtu), ("fragmentation", fragmentation),
-         ("hairpin", hairpin), ("link", link)]
+         ("hairpin", hairpin), ("rtcp", rtcp), ("link", link)]
 
 
 def main():

@@ -140,7 +140,11 @@ class Daemon:
         try:
             with open(self.log, encoding="utf-8", errors="replace") as f:
                 noise = ("libbpf: ", "libxdp: ")
-                return "".join([x for x in f if not x.startswith(noise)][-lines:])
+                said = [x for x in f if not x.startswith(noise)]
+            for i, line in enumerate(said):  # a sanitizer's report says most at its head
+                if "ERROR: " in line and "Sanitizer" in line or "runtime error: " in line:
+                    return "".join(said[i:i + 2 * lines])
+            return "".join(said[-lines:])
         except OSError as e:
             return str(e)
 

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From rx to tx under load: the time between the moment when a packet is put on the worker's receive ring and
+// the moment when the sink, which polls all the time, takes it from the transmit ring.
+#include "pace.h"
+#include "path.h"
+
+#include <stdio.h>
+
+#define SECONDS 1.0 // of traffic for each load
+
+static double us(const struct bench *b, uint64_t ticks)
+{
+	return (double)ticks / (double)b->hz * 1e6;
+}
+
+// Packets a second that the worker takes when they never end.
+static int capacity(struct world *w, double *pps, struct err *err)
+{
+	double v[7];
+
+	for (unsigned i = 0; i < RTE_DIM(v); i++) {
+		struct pace p = {.packets = PACE_AHEAD};
+		int rc = pace_run(w, &p, err);
+		if (rc < 0)
+			return rc;
+		v[i] = (double)p.received / p.seconds;
+	}
+	*pps = median(v, RTE_DIM(v));
+	return 0;
+}
+
+static json_t *percentiles(const struct bench *b, const struct hist *h)
+{
+	static const double share[] = {0.1,  0.25,  0.5,   0.75,   0.9,    0.95,
+				       0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999};
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < RTE_DIM(share); i++)
+		json_array_append_new(list, json_pack("[f, f]", share[i] * 100,
+						      us(b, hist_quantile(h, share[i]))));
+	return list;
+}
+
+static int load_run(struct bench *b, struct world *w, const char *base, unsigned load, double full,
+		    struct err *err)
+{
+	static struct hist hist;
+	char name[112];
+	double seconds = b->opt.seconds != 0 ? b->opt.seconds : SECONDS;
+	uint64_t want = (uint64_t)(full * load / 100 * seconds), sent = 0, lost = 0;
+	unsigned late = 0, rounds = 0;
+
+	snprintf(name, sizeof(name), "latency_%s_load%u", base, load);
+	hist_clear(&hist);
+	for (; sent < want; rounds++) {
+		struct pace p = {.pps = full * load / 100, .packets = PACE_AHEAD, .hist = &hist};
+		int rc = pace_run(w, &p, err);
+		if (rc < 0)
+			return rc;
+		sent += p.packets;
+		lost += pace_lost(&p);
+		late += p.late;
+	}
+	double q[4] = {us(b, hist_quantile(&hist, 0.5)), us(b, hist_quantile(&hist, 0.99)),
+		       us(b, hist_quantile(&hist, 0.999)), us(b, hist_quantile(&hist, 0.9999))};
+	printf("%-48s %6.2f %8.1f %8.1f %8.1f %8.1f %8.1f %8lu\n", name, full * load / 1e8, q[0],
+	       q[1], q[2], q[3], us(b, hist.max), lost);
+	fflush(stdout);
+	case_add(b, json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:i, s:i, s:o}",
+			      "name", name, "load_percent", (int)load, "mpps", full * load / 1e8,
+			      "p50_us", q[0], "p99_us", q[1], "p999_us", q[2], "p9999_us", q[3],
+			      "max_us", us(b, hist.max), "packets", (json_int_t)sent, "lost",
+			      (json_int_t)lost, "rounds", (int)rounds, "late_rounds", (int)late,
+			      "percentiles", percentiles(b, &hist)));
+	return 0;
+}
+
+static int scene_run(struct bench *b, const struct path_case *c, struct err *err)
+{
+	static const unsigned loads[] = {10, 50, 80, 95};
+	struct world_spec spec = {.scene = c->scene,
+				  .suite = c->suite,
+				  .calls = c->calls,
+				  .customers = path_customers(c),
+				  .inner_len = c->inner_len,
+				  .near = b->opt.near};
+	char name[96];
+	struct world w;
+	double full;
+	int rc;
+
+	path_name(c, name, sizeof(name));
+	if (!case_wanted(b, name))
+		return 0;
+	if ((rc = world_open(&w, &spec, err)) < 0)
+		return rc;
+	ports_burst_set(BURST_MAX);
+	w.lossy = true;
+	rc = capacity(&w, &full, err);
+	for (unsigned i = 0; rc == 0 && i < RTE_DIM(loads); i++)
+		rc = load_run(b, &w, name, loads[i], full, err);
+	world_close(&w);
+	return rc;
+}
+
+int cmd_latency(struct bench *b, int argc, char **argv)
+{
+	static const struct path_case cases[] = {
+		{SCENE_ESP_PLAIN, SUITE_AES_GCM_128, false, 10000, 0, BURST_DEFAULT, INNER_G711},
+		{SCENE_BOTH, SUITE_AES_GCM_128, false, 10000, 0, BURST_DEFAULT, INNER_G711},
+		{SCENE_HAIRPIN, SUITE_AES_GCM_128, false, 10000, 0, BURST_DEFAULT, INNER_G711},
+		{SCENE_PLAIN_PLAIN, SUITE_AES_GCM_128, false, 10000, 0, BURST_DEFAULT, INNER_G711},
+		{SCENE_ESP_PLAIN, SUITE_AES_CBC_256_SHA256, false, 10000, 0, BURST_DEFAULT,
+		 INNER_G711},
+	};
+	struct err err;
+
+	(void)argc;
+	(void)argv;
+	printf("microseconds from receive ring to transmit ring; load of what the worker takes at "
+	       "most\n");
+	printf("%-48s %6s %8s %8s %8s %8s %8s %8s\n", "case", "Mpps", "p50", "p99", "p99.9",
+	       "p99.99", "max", "lost");
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		if (scene_run(b, &cases[i], &err) < 0) {
+			printf("latency FAILED: %s\n", err.text);
+			b->failed++;
+		}
+	}
+	return (int)b->failed;
+}
