@@ -24,16 +24,16 @@ struct drain {
 	uint64_t cycles;
 };
 
-// Rounds until everything is received; each round sends what it has before it returns.
+// Rounds until everything has gone through the stages; each round sends what it has before it returns.
 static void path_drain(void *arg)
 {
 	struct drain *d = arg;
 	struct worker *k = d->run->w->worker;
-	unsigned got = 0;
-	uint64_t t = rte_rdtsc();
+	const uint64_t *done = &k->stage[STAGE_rx].packets;
+	uint64_t want = *done + d->want, t = rte_rdtsc();
 
-	while (got < d->want) {
-		got += worker_round(k);
+	while (*done < want) {
+		worker_round(k);
 		rte_rcu_qsbr_quiescent(k->plane->qsbr, 0);
 	}
 	tx_flush(k);

@@ -21,6 +21,8 @@ static const struct command {
 	{"latency", cmd_latency, true, NULL, "time from rx to tx at 10, 50, 80 and 95 % load"},
 	{"tiers", cmd_tiers, true, NULL,
 	 "highest rate without loss of each tier; 1G customers a worker"},
+	{"control", cmd_control, true, NULL, "SAs and calls a second under load, and their memory"},
+	{"compare", cmd_compare, false, NULL, "BEFORE.json AFTER.json: what changed (2 % or more)"},
 	{"list", cmd_list, false, NULL, "names of the cases of path"},
 };
 

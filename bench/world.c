@@ -115,24 +115,18 @@ static int worker_make(struct world *w, struct err *err)
 	w->worker = k;
 	if (k == NULL)
 		return err_set(err, -ENOMEM, "no memory for the worker");
-	k->plane = w->plane;
-	k->pool = ports_pool();
-	k->crypto = crypto_new();
-	k->reasm = reasm_create(REASM_CONTEXTS_DEFAULT, hz * REASM_TIMEOUT_MS / 1000, rte_rand());
-	for (unsigned s = 0; s < STAGE_COUNT; s++) {
-		k->vec[s].pkt = rte_zmalloc("vec", VEC_MAX * sizeof(struct rte_mbuf *), 64);
-		if (k->vec[s].pkt == NULL)
-			return err_set(err, -ENOMEM, "no memory for the worker");
-	}
+	if (worker_init(k, w->plane, 0, ports_pool()) < 0)
+		return err_set(err, -ENOMEM, "no memory for the worker");
 	for (unsigned i = 0; i < 2; i++) {
 		char name[32];
-		k->rxq[k->n_rxq++] = (struct rx_queue){(uint16_t)i, 0};
+		if (worker_queue_add(k, (uint16_t)i, 0) < 0)
+			return err_set(err, -ENOMEM, "no memory for the worker");
 		snprintf(name, sizeof(name), "punt-%u", i);
 		k->punt[i] = rte_ring_create(name, 64, SOCKET_ID_ANY, RING_F_SC_DEQ);
 		tier_bucket_init(&k->punt_limit[i], 1000000, 100, hz, now);
 	}
 	tier_bucket_init(&k->icmp_limit, 1000000, 100, hz, now);
-	if (k->crypto == NULL || k->reasm == NULL || k->punt[0] == NULL || k->punt[1] == NULL)
+	if (k->punt[0] == NULL || k->punt[1] == NULL)
 		return err_set(err, -ENOMEM, "no memory for the worker");
 	return 0;
 }
@@ -180,11 +174,7 @@ static void worker_free(struct worker *k)
 			rte_pktmbuf_free(m);
 		rte_ring_free(k->punt[i]);
 	}
-	for (unsigned s = 0; s < STAGE_COUNT; s++)
-		rte_free(k->vec[s].pkt);
-	if (k->reasm != NULL)
-		reassemble_close(k);
-	crypto_free(k->crypto);
+	worker_fini(k);
 	rte_free(k);
 }
 

@@ -4,12 +4,69 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_rcu_qsbr.h>
+#include <errno.h>
+#include <rte_malloc.h>
+#include <rte_random.h>
 #include <unistd.h>
+
+#include "ip/reasm.h"
 
 
 #define SAMPLE_EVERY 16	  // rounds between two that are timed
 #define IDLE_ROUNDS 256	  // empty rounds before a worker that may sleep does
 #define IDLE_SLEEP_US 50
+
+static struct rte_mbuf **vector_make(void)
+{
+	return rte_zmalloc("vector", VEC_MAX * sizeof(struct rte_mbuf *), RTE_CACHE_LINE_SIZE);
+}
+
+int worker_init(struct worker *w, struct plane *plane, uint16_t id, struct rte_mempool *pool)
+{
+	uint64_t now = rte_rdtsc();
+
+	w->plane = plane;
+	w->id = id;
+	w->pool = pool;
+	w->crypto = crypto_new();
+	w->reasm = reasm_create(REASM_CONTEXTS_DEFAULT, plane->tsc_hz * REASM_TIMEOUT_MS / 1000,
+				rte_rand());
+	if (w->crypto == NULL || w->reasm == NULL)
+		return -ENOMEM;
+	crypto_ahead_set(w->crypto, &w->ahead);
+	for (unsigned s = 0; s < STAGE_COUNT; s++)
+		if ((w->vec[s].pkt = vector_make()) == NULL)
+			return -ENOMEM;
+	for (unsigned i = 0; i < PORTS_MAX; i++)
+		tier_bucket_init(&w->punt_limit[i], 0, 0, plane->tsc_hz, now);
+	tier_bucket_init(&w->icmp_limit, 0, 0, plane->tsc_hz, now);
+	return 0;
+}
+
+int worker_queue_add(struct worker *w, uint16_t device, uint16_t queue)
+{
+	if (w->n_rxq == QUEUES_MAX)
+		return -ENOSPC;
+	struct rx_queue *q = &w->rxq[w->n_rxq];
+	*q = (struct rx_queue){.device = device, .queue = queue, .pkt = vector_make()};
+	if (q->pkt == NULL)
+		return -ENOMEM;
+	w->n_rxq++;
+	return 0;
+}
+
+void worker_fini(struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_rxq; i++) {
+		if (w->rxq[i].n != 0)
+			rte_pktmbuf_free_bulk(w->rxq[i].pkt, w->rxq[i].n);
+		rte_free(w->rxq[i].pkt);
+	}
+	for (unsigned s = 0; s < STAGE_COUNT; s++)
+		rte_free(w->vec[s].pkt);
+	reassemble_close(w);
+	crypto_free(w->crypto);
+}
 
 unsigned worker_round(struct worker *w)
 {

@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "crypto/ahead.h"
 #include "pkt.h"
 #include "plane.h"
 #include "stage.h"
 
 #define VEC_MAX 1024
+#define QUEUES_MAX 64 // of one worker, on all devices
 #define TX_BURST 32
 #define HOPS_MAX 8 // relayed hops of one packet inside the gateway
 
@@ -43,8 +45,12 @@ struct resolve_ring {
 	} want[RESOLVE_MAX];
 };
 
+// A queue of ours, and the burst that comes next: taken from the device already, so that it comes into
+// the cache while the burst before it is worked on.
 struct rx_queue {
 	uint16_t device, queue;
+	uint16_t n;
+	struct rte_mbuf **pkt; // BURST_MAX of VEC_MAX
 };
 
 struct tx_buffer {
@@ -69,8 +75,10 @@ struct worker {
 	uint64_t rx_packets[PORTS_MAX], rx_bytes[PORTS_MAX];
 	uint32_t tx_devices; // bit per device with packets in its buffer
 	struct tx_buffer tx[DEVICES_MAX];
-	struct rx_queue rxq[DEVICES_MAX];
+	struct rx_queue rxq[QUEUES_MAX];
 	uint16_t n_rxq;
+	const struct rx_queue *coming; // the burst that waits during this one
+	struct ahead ahead;
 	struct rte_mempool *pool;
 	struct rte_ring *in[WORKERS_MAX];  // from each other worker, single producer and consumer
 	struct rte_ring *out[WORKERS_MAX]; // to each other worker
@@ -87,6 +95,13 @@ struct worker {
 	unsigned cpu;
 } __attribute__((aligned(64)));
 
+// Makes what a zeroed worker needs to run: vectors, crypto, reassembly. Returns 0 or -ENOMEM;
+// worker_fini is right for both. The limits are open until their rates are set.
+int worker_init(struct worker *w, struct plane *plane, uint16_t id, struct rte_mempool *pool);
+// Gives it a queue to poll. Returns 0, -ENOMEM or -ENOSPC.
+int worker_queue_add(struct worker *w, uint16_t device, uint16_t queue);
+// Frees packets and memory of a worker that has ended.
+void worker_fini(struct worker *w);
 // The worker's life until stop is set; lcore main function.
 int worker_main(void *worker);
 // One round: every source once, each burst through all stages. Returns the packets received.
@@ -101,8 +116,7 @@ void tx_frame(struct worker *w, uint16_t device, struct rte_mbuf *m);
 void tx_flush(struct worker *w);
 // Gives up fragments whose rest did not come in time.
 void reassemble_expire(struct worker *w);
-// Frees the fragments that are held; after the worker has ended.
-void reassemble_close(struct worker *w);
+void reassemble_close(struct worker *w); // frees those that are held
 
 // ---- for stages ----
 
@@ -124,6 +138,19 @@ static inline uint8_t pkt_handover(struct rte_mbuf *m, uint16_t to, enum stage_i
 	c->slot = slot;
 	c->gen = gen;
 	return STAGE_handover;
+}
+
+// Before a cipher: notes the packets that come next, once a burst. Their mbufs are in the cache by now.
+static inline void worker_ahead(struct worker *w)
+{
+	if (w->coming == NULL)
+		return;
+	ahead_clear(&w->ahead);
+	for (uint16_t i = 0; i < w->coming->n; i++) {
+		const struct rte_mbuf *m = w->coming->pkt[i];
+		ahead_note(&w->ahead, rte_pktmbuf_mtod(m, void *), m->data_len);
+	}
+	w->coming = NULL;
 }
 
 // Queues a packet that a stage made beside those of its burst. False, and nothing done, if there

@@ -5,16 +5,13 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
-#include <rte_random.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "control_priv.h"
-#include "ip/reasm.h"
 
 #define HANDOVER_RING 4096
 #define ICMP_PER_SECOND 500
-#define VEC_BYTES (VEC_MAX * sizeof(struct rte_mbuf *))
 
 void local_set(struct plane *plane, uint32_t ip, uint8_t kind, uint8_t media, bool present)
 {
@@ -106,23 +103,15 @@ static int worker_open(struct control *ctl, unsigned id, struct err *err)
 	ctl->worker[id] = w;
 	if (w == NULL)
 		goto no_memory;
-	w->plane = p;
-	w->id = (uint16_t)id;
+	if (worker_init(w, p, (uint16_t)id, devices_pool(ctl->devices, SOCKET_ID_ANY)) < 0)
+		goto no_memory;
 	w->cpu = cfg->workers[id];
 	w->sleep = cfg->idle == IDLE_SLEEP;
-	w->pool = devices_pool(ctl->devices, SOCKET_ID_ANY);
-	w->crypto = crypto_new();
-	w->reasm = reasm_create(REASM_CONTEXTS_DEFAULT, p->tsc_hz * REASM_TIMEOUT_MS / 1000,
-				rte_rand());
-	for (unsigned s = 0; s < STAGE_COUNT; s++)
-		if ((w->vec[s].pkt = rte_zmalloc("vec", VEC_BYTES, 64)) == NULL)
-			goto no_memory;
-	if (w->crypto == NULL || w->reasm == NULL)
-		goto no_memory;
 	for (unsigned d = 0; d < p->n_devices; d++)
 		for (uint16_t q = 0; q < p->device[d].n_rxq; q++)
-			if (device_queue_worker(p, (uint16_t)d, q) == id)
-				w->rxq[w->n_rxq++] = (struct rx_queue){(uint16_t)d, q};
+			if (device_queue_worker(p, (uint16_t)d, q) == id &&
+			    worker_queue_add(w, (uint16_t)d, q) < 0)
+				goto no_memory;
 	uint64_t now = rte_rdtsc();
 	for (unsigned i = 0; i < p->n_ports; i++) {
 		w->punt[i] = ctl->tap[i]->to_kernel;
@@ -207,10 +196,7 @@ void workers_close(struct control *ctl)
 		for (unsigned j = 0; j < WORKERS_MAX; j++)
 			if (w->in[j] != NULL)
 				ring_empty(w->in[j]);
-		for (unsigned s = 0; s < STAGE_COUNT; s++)
-			rte_free(w->vec[s].pkt);
-		reassemble_close(w);
-		crypto_free(w->crypto);
+		worker_fini(w);
 		rte_free(w);
 		ctl->worker[i] = NULL;
 	}

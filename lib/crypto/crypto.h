@@ -2,6 +2,7 @@
 // The inside of a crypto context, for the packet paths (ESP, SRTP) that call ipsec-mb with it.
 #pragma once
 
+#include "ahead.h"
 #include "keys.h"
 
 #include <intel-ipsec-mb.h>
@@ -15,6 +16,7 @@ enum crypto_dir { CRYPTO_ENCRYPT, CRYPTO_DECRYPT };
 // they hold nothing secret but between the calls of one burst.
 struct crypto {
 	IMB_MGR *mgr;
+	struct ahead *ahead; // NULL: none
 	IMB_MGR *few; // with SHA instructions, for what does not fill mgr's lanes; NULL: no need
 	aes_gcm_enc_dec_t gcm_enc[3], gcm_dec[3]; // by suite_id: AES_GCM_128, 192, 256
 	struct hkey_span hkey;

@@ -46,6 +46,9 @@ struct crypto *crypto_new(void);
 void crypto_free(struct crypto *c);
 // "ipsec-mb 1.3.0, AVX512 with VAES", for status output.
 const char *crypto_describe(const struct crypto *c);
+// From now on ciphers bring in what is noted there (ahead.h). NULL: nothing.
+struct ahead;
+void crypto_ahead_set(struct crypto *c, struct ahead *ahead);
 struct hkey_span crypto_hkey_span(const struct crypto *c);
 // Expands material (suite_material_len() bytes: cipher key, salt, authentication key).
 void keys_expand(struct crypto *c, enum suite_id suite, const uint8_t *material, struct keys *out);

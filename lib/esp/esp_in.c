@@ -162,6 +162,8 @@ void esp_decap_burst(struct crypto *c, struct esp_in *op, unsigned n, uint64_t n
 		op[i].status = status;
 		if (__builtin_expect(status == ESP_REPLAYED, 0))
 			sa->replayed++;
+		if (c->ahead != NULL)
+			ahead_step(c->ahead);
 		if (opened + OPEN_LAG < n_aead) {
 			aead_open(c, &op[aead[opened]], aead[opened]);
 			opened++;

@@ -183,6 +183,8 @@ void esp_encap_burst(struct crypto *c, struct esp_out *op, unsigned n, uint64_t 
 		aead[n_aead] = cbc[n_cbc] = (uint8_t)i;
 		n_cbc += is_cbc;
 		n_aead += !is_cbc;
+		if (c->ahead != NULL)
+			ahead_step(c->ahead);
 		if (sealed + SEAL_LAG < n_aead) {
 			aead_seal(c, &op[aead[sealed]], aead[sealed]);
 			sealed++;

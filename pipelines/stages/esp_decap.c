@@ -90,6 +90,7 @@ void stage_esp_decap(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 		esp_in_prefetch(op[k].sa, op[k].len);
 		at[k++] = (uint8_t)i;
 	}
+	worker_ahead(w);
 	esp_decap_burst(w->crypto, op, k, w->now);
 	for (unsigned j = 0; j < k; j++)
 		next[at[j]] = decap_finish(pkt[at[j]], &op[j]);

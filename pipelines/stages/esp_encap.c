@@ -39,6 +39,7 @@ void stage_esp_encap(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 		op[k].len = pkt[i]->data_len;
 		at[k++] = (uint8_t)i;
 	}
+	worker_ahead(w);
 	esp_encap_burst(w->crypto, op, k, w->now);
 	for (unsigned j = 0; j < k; j++)
 		next[at[j]] = encap_finish(w, pkt[at[j]], &op[j]);

@@ -4,21 +4,41 @@
 
 #include "worker.h"
 
-static unsigned queue_poll(struct worker *w, const struct rx_queue *q)
+#define BURSTS_A_ROUND 4 // of one queue, before the next has its turn
+
+static void queue_take(struct worker *w, struct rx_queue *q, struct rte_mbuf **into)
+{
+	q->pkt = into;
+	q->n = rte_eth_rx_burst(w->plane->device[q->device].id, q->queue, into, BURST_MAX);
+	for (uint16_t i = 0; i < q->n; i++)
+		rte_prefetch0(into[i]);
+}
+
+// Takes the next burst before it works on the one at hand: by the time that it is its turn, its
+// mbufs are in the cache, and its packets too if there was a cipher to wait for.
+static unsigned queue_poll(struct worker *w, struct rx_queue *q)
 {
 	struct vec *v = &w->vec[STAGE_classify];
-	uint16_t n = rte_eth_rx_burst(w->plane->device[q->device].id, q->queue, v->pkt, BURST_MAX);
+	unsigned done = 0;
 
-	if (n == 0)
-		return 0;
-	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0(v->pkt[i]);
-	v->n = n;
-	w->pending |= 1u << STAGE_classify;
-	w->stage[STAGE_rx].packets += n;
-	w->stage[STAGE_rx].bursts++;
-	worker_run(w);
-	return n;
+	if (q->n == 0)
+		queue_take(w, q, q->pkt);
+	for (unsigned i = 0; i < BURSTS_A_ROUND && q->n != 0; i++) {
+		struct rte_mbuf **spare = v->pkt;
+		uint16_t n = q->n;
+		v->pkt = q->pkt;
+		v->n = n;
+		queue_take(w, q, spare);
+		w->pending |= 1u << STAGE_classify;
+		w->stage[STAGE_rx].packets += n;
+		w->stage[STAGE_rx].bursts++;
+		w->coming = q;
+		worker_run(w);
+		w->coming = NULL;
+		ahead_clear(&w->ahead);
+		done += n;
+	}
+	return done;
 }
 
 // What the other worker wrote down by number becomes a pointer again, if it still exists.

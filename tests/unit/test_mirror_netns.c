@@ -348,11 +348,11 @@ static void test_overrun(struct world *w)
 	struct mirror_stats before, after;
 
 	run("i=0; while [ $i -lt 20000 ]; do echo route add 10.$((i/256)).$((i%256)).0/24 dev "
-	    "inside; i=$((i+1)); done > \"$TMPDIR/trunkline-routes\"");
+	    "inside; i=$((i+1)); done > \"$TRUNKLINE_ROUTES\"");
 	mirror_stats(w->mirror, &before);
-	run("ip -force -batch \"$TMPDIR/trunkline-routes\"");
-	run("sed -i 's/ add / del /; / 10[.]1[.]1[.]0/d' \"$TMPDIR/trunkline-routes\"");
-	run("ip -force -batch \"$TMPDIR/trunkline-routes\"; rm \"$TMPDIR/trunkline-routes\"");
+	run("ip -force -batch \"$TRUNKLINE_ROUTES\"");
+	run("sed -i 's/ add / del /; / 10[.]1[.]1[.]0/d' \"$TRUNKLINE_ROUTES\"");
+	run("ip -force -batch \"$TRUNKLINE_ROUTES\"; rm \"$TRUNKLINE_ROUTES\"");
 	live(w, 3000);
 	mirror_stats(w->mirror, &after);
 	printf("overrun: %llu complete reads, %llu changes\n",
@@ -405,7 +405,11 @@ int main(int argc, char **argv)
 	struct world w = {0};
 	struct err err = {0};
 
-	setenv("TMPDIR", "/tmp", 0);
+	char routes[] = "/tmp/trunkline-routes-XXXXXX"; // several instances may run at once
+	int fd = mkstemp(routes);
+	if (fd >= 0)
+		close(fd);
+	setenv("TRUNKLINE_ROUTES", routes, 1);
 	if (unshare(CLONE_NEWNET) != 0 || access("/dev/net/tun", W_OK) != 0) {
 		fprintf(stderr, "skipped: needs root and /dev/net/tun\n");
 		return SKIP;
