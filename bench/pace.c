@@ -11,7 +11,9 @@
 #define FIFO (2 * PACE_AHEAD) // a power of two
 #define SPARE 4               // packets made or checked at once in the time between
 #define SEND_MAX 32
-#define QUIET_MS 200 // after so long without a packet nothing more comes out
+#define CATCH_UP 96 // packets that a late generator sends at once; the rest of its schedule moves
+#define LATE_SHARE 200 // of its packets held up: the rate was not what it should be
+#define QUIET_MS 200   // after so long without a packet nothing more comes out
 
 struct fifo {
 	struct rte_mbuf *pkt[FIFO];
@@ -167,20 +169,25 @@ static void send_and_take(struct run *r)
 	for (;;) {
 		uint64_t now = rte_rdtsc();
 		r->due = p->pps == 0 ? p->packets : (uint64_t)((double)(now - start) * per_tick);
+		uint64_t behind_by = r->due - p->sent - p->missed;
+		if (p->pps != 0 && behind_by > CATCH_UP) { // held up: no wire sends a heap at once
+			start += (uint64_t)((double)(behind_by - CATCH_UP) / per_tick);
+			p->held_up += behind_by - CATCH_UP;
+			continue;
+		}
 		r->due = r->due < p->packets ? r->due : p->packets;
 		packets_send(r);
 		unsigned took = packets_take(r);
 		if (p->sent + p->missed == p->packets &&
-		    (p->sent == p->received || (queues_empty() && now - r->last > quiet)))
+		    (p->sent == p->received || (queues_empty() && now > r->last + quiet)))
 			return;
 		bool behind = p->sent + p->missed + SEND_MAX < r->due;
-		p->late |= p->pps != 0 && behind && fifo_count(&r->ahead) == 0;
 		if (behind || took > SEND_MAX)
 			continue;
 		if (p->between != NULL)
 			p->between(p->ctx);
 		time_between(r);
-		if (now - r->last > quiet && fifo_count(&r->ahead) == 0 && r->made < p->packets &&
+		if (now > r->last + quiet && fifo_count(&r->ahead) == 0 && r->made < p->packets &&
 		    r->w->n_stock < SPARE) // all buffers are gone
 			return;
 	}
@@ -196,8 +203,7 @@ int pace_run(struct world *w, struct pace *p, struct err *err)
 	memset(r, 0, sizeof(*r));
 	r->w = w;
 	r->p = p;
-	p->sent = p->received = p->missed = 0;
-	p->late = false;
+	p->sent = p->received = p->missed = p->held_up = 0;
 	packets_make(r, PACE_AHEAD);
 	uint64_t t = rte_rdtsc();
 	crew_post(worker_live, r);
@@ -206,6 +212,7 @@ int pace_run(struct world *w, struct pace *p, struct err *err)
 	crew_wait();
 	p->busy = (double)(k->busy_cycles - busy) / (double)(rte_rdtsc() - t);
 	p->seconds = (double)(r->last - r->first) / (double)rte_get_tsc_hz();
+	p->late = p->held_up > p->packets / LATE_SHARE;
 	while (packets_check(r, 64))
 		;
 	if (w->out_wrong != wrong)

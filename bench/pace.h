@@ -19,10 +19,11 @@ struct pace {
 	void *ctx;
 	// results
 	uint64_t sent, received;
-	uint64_t missed; // found the worker's receive queue full
-	double seconds;  // from the first packet in to the last one out
-	double busy;     // share of the time in which the worker had packets
-	bool late;       // the generator did not keep up: the rate was not reached
+	uint64_t missed;  // found the worker's receive queue full
+	uint64_t held_up; // were due while the generator did something else
+	double seconds;   // from the first packet in to the last one out
+	double busy;      // share of the time in which the worker had packets
+	bool late;        // the generator did not keep up: the rate was not reached
 };
 
 // 0, or -EPROTO and a text if an answer was wrong. Loss is a result, not an error, if w->lossy.
