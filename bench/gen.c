@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define CHUNK 32
+#define STOCK_LOW 1024
 
 const uint8_t *filler(uint32_t flow, uint32_t number)
 {
@@ -119,7 +120,7 @@ static void chunk_make(struct world *w, struct rte_mbuf **pkt, unsigned n)
 // What the worker has dropped is in the pool again.
 static void stock_refill(struct world *w)
 {
-	while (w->n_stock + CHUNK <= w->stock_size &&
+	while (w->n_stock < STOCK_LOW &&
 	       rte_pktmbuf_alloc_bulk(w->pool, w->stock + w->n_stock, CHUNK) == 0)
 		w->n_stock += CHUNK;
 }

@@ -28,6 +28,14 @@ static inline void hist_add(struct hist *h, uint64_t v)
 	h->max = v > h->max ? v : h->max;
 }
 
+static inline void hist_merge(struct hist *to, const struct hist *from)
+{
+	for (unsigned i = 0; i < HIST_BUCKETS; i++)
+		to->bucket[i] += from->bucket[i];
+	to->n += from->n;
+	to->max = from->max > to->max ? from->max : to->max;
+}
+
 // The value that a share of all values does not exceed; share 0..1.
 static inline uint64_t hist_quantile(const struct hist *h, double share)
 {

@@ -11,9 +11,9 @@
 #define FIFO (2 * PACE_AHEAD) // a power of two
 #define SPARE 4               // packets made or checked at once in the time between
 #define SEND_MAX 32
-#define CATCH_UP 96 // packets that a late generator sends at once; the rest of its schedule moves
-#define LATE_SHARE 200 // of its packets held up: the rate was not what it should be
-#define QUIET_MS 200   // after so long without a packet nothing more comes out
+#define CATCH_UP 96   // packets that a late generator sends at once; the rest of its schedule moves
+#define LATE_SHARE 50 // of its packets held up: the rate was not what it should be
+#define QUIET_MS 200  // after so long without a packet nothing more comes out
 
 struct fifo {
 	struct rte_mbuf *pkt[FIFO];
@@ -26,7 +26,8 @@ struct run {
 	struct fifo ahead, out[2];
 	uint64_t made, due;
 	uint64_t first, last; // TSC of the first packet in, and of the last one out
-	bool stop;
+	uint64_t gap[2];      // longest turn of each core's loop, TSC ticks
+	bool running, stop;
 };
 
 static uint32_t fifo_count(const struct fifo *f)
@@ -47,9 +48,14 @@ static void worker_live(void *arg)
 	struct run *r = arg;
 	struct worker *k = r->w->worker;
 
+	__atomic_store_n(&r->running, true, __ATOMIC_RELEASE);
+	uint64_t t = rte_rdtsc();
 	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
 		worker_round(k);
 		rte_rcu_qsbr_quiescent(k->plane->qsbr, 0);
+		uint64_t now = rte_rdtsc();
+		r->gap[1] = now - t > r->gap[1] ? now - t : r->gap[1];
+		t = now;
 	}
 }
 
@@ -166,8 +172,10 @@ static void send_and_take(struct run *r)
 	double per_tick = p->pps / (double)rte_get_tsc_hz();
 
 	r->last = start;
-	for (;;) {
+	for (uint64_t turn = start;;) {
 		uint64_t now = rte_rdtsc();
+		r->gap[0] = now - turn > r->gap[0] ? now - turn : r->gap[0];
+		turn = now;
 		r->due = p->pps == 0 ? p->packets : (uint64_t)((double)(now - start) * per_tick);
 		uint64_t behind_by = r->due - p->sent - p->missed;
 		if (p->pps != 0 && behind_by > CATCH_UP) { // held up: no wire sends a heap at once
@@ -186,7 +194,8 @@ static void send_and_take(struct run *r)
 			continue;
 		if (p->between != NULL)
 			p->between(p->ctx);
-		time_between(r);
+		if (p->packets > PACE_AHEAD) // else the sink does nothing but poll
+			time_between(r);
 		if (now > r->last + quiet && fifo_count(&r->ahead) == 0 && r->made < p->packets &&
 		    r->w->n_stock < SPARE) // all buffers are gone
 			return;
@@ -207,12 +216,16 @@ int pace_run(struct world *w, struct pace *p, struct err *err)
 	packets_make(r, PACE_AHEAD);
 	uint64_t t = rte_rdtsc();
 	crew_post(worker_live, r);
+	while (!__atomic_load_n(&r->running, __ATOMIC_ACQUIRE))
+		rte_pause();
 	send_and_take(r);
 	__atomic_store_n(&r->stop, true, __ATOMIC_RELAXED);
 	crew_wait();
 	p->busy = (double)(k->busy_cycles - busy) / (double)(rte_rdtsc() - t);
 	p->seconds = (double)(r->last - r->first) / (double)rte_get_tsc_hz();
 	p->late = p->held_up > p->packets / LATE_SHARE;
+	uint64_t gap = r->gap[0] > r->gap[1] ? r->gap[0] : r->gap[1];
+	p->gap_us = (double)gap * 1e6 / (double)rte_get_tsc_hz();
 	while (packets_check(r, 64))
 		;
 	if (w->out_wrong != wrong)

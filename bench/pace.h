@@ -23,8 +23,17 @@ struct pace {
 	uint64_t held_up; // were due while the generator did something else
 	double seconds;   // from the first packet in to the last one out
 	double busy;      // share of the time in which the worker had packets
-	bool late;        // the generator did not keep up: the rate was not reached
+	double gap_us; // longest turn of either core's loop; what the kernel or a hypervisor took
+	bool late;     // the generator did not keep up: the rate was not reached
 };
+
+// A turn takes at most some 60 us of our own work: beyond this, the core was taken away from us.
+#define PACE_GAP_US 100
+
+static inline bool pace_disturbed(const struct pace *p)
+{
+	return p->gap_us > PACE_GAP_US;
+}
 
 // 0, or -EPROTO and a text if an answer was wrong. Loss is a result, not an error, if w->lossy.
 int pace_run(struct world *w, struct pace *p, struct err *err);

@@ -73,7 +73,7 @@ struct world {
 	void **sa_memory; // what to free
 	uint32_t n_sa_memory;
 	struct rte_mbuf **stock; // the peers' mbufs
-	uint32_t n_stock, stock_size;
+	uint32_t n_stock;
 	bool lossy; // a gap in a flow is loss, not a wrong answer
 	uint64_t out_packets, out_wrong;
 	struct err fault; // first thing that came out wrong

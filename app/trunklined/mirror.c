@@ -4,7 +4,6 @@
 #include "mirror.h"
 
 #include "base/log.h"
-#include "defer.h"
 #include "mirror_priv.h"
 
 #include <arpa/inet.h>
@@ -19,10 +18,9 @@
 
 #define EVENT_BUFFER (8 << 20) // bytes of events that may wait
 #define EVENT_SIZE 32768
-#define TICK_S 5        // gateways that do not answer are asked again
-#define STALE_TICKS 4   // neighbours that grow stale are confirmed
-#define RESYNC_US 50000 // a burst of link changes is one reason to read all
-#define FLUSH_MS 100
+#define TICK_S 5         // gateways that do not answer are asked again
+#define STALE_TICKS 4    // neighbours that grow stale are confirmed
+#define RESYNC_US 50000  // a burst of link changes is one reason to read all
 #define DRAIN_MAX 100000 // buffers of events before a complete read
 #define READS_MAX 64     // an event, so that nobody else starves
 
@@ -426,8 +424,6 @@ int mirror_open(struct mirror **out, const struct mirror_params *params, struct 
 	memcpy(m->ifindex, params->ifindex, params->plane->n_ports * sizeof(int));
 	int rc = mirror_make(m, params->base, err);
 	if (rc != 0) {
-		mirror_publish(m);
-		defer_flush(m->defer, FLUSH_MS); // notes that lead back to the core
 		mirror_close(m);
 		return rc;
 	}

@@ -40,8 +40,8 @@ struct mirror_params {
 // Makes plane.lpm, removes routes that an earlier run left in the kernel, reads routes and
 // neighbours, and follows them from now on. When it returns, the plane agrees with the kernel.
 int mirror_open(struct mirror **out, const struct mirror_params *params, struct err *err);
-// Withdraws the tunnels' routes from the kernel and frees everything. The workers have ended, and
-// defer has been closed (or flushed to the end) before.
+// Withdraws the tunnels' routes from the kernel and frees everything. The workers have ended;
+// defer may be closed before or after.
 void mirror_close(struct mirror *m);
 // Handles what netlink has to say now (only needed without base).
 void mirror_poll(struct mirror *m);

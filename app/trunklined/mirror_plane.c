@@ -13,10 +13,16 @@
 #define LPM_RULES 65536
 #define LPM_TBL8S 8192
 
+// Where indexes come back to. It outlives the mirror if notes still wait when that is closed.
+struct index_home {
+	struct mirror_core *core; // NULL: the mirror is closed
+	unsigned refs;
+};
+
 // A nexthop, or an index, that workers may still hold. Linked until the generation has moved.
 struct retired {
 	struct retired *next;
-	struct mirror_core *core;
+	struct index_home *home;
 	struct nexthop *nh;
 	uint32_t index; // 0: only the nexthop
 };
@@ -28,6 +34,11 @@ int mirror_lpm_make(struct mirror *m, struct err *err)
 	const struct rte_lpm_config conf = {.max_rules = LPM_RULES, .number_tbl8s = LPM_TBL8S};
 	struct rte_lpm_rcu_config rcu = {.v = m->plane->qsbr, .mode = RTE_LPM_QSBR_MODE_DQ};
 
+	m->home = calloc(1, sizeof(*m->home));
+	if (m->home == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	m->home->core = m->core;
+	m->home->refs = 1;
 	m->plane->lpm = rte_lpm_create("routes", SOCKET_ID_ANY, &conf);
 	if (m->plane->lpm == NULL)
 		return err_set(err, -rte_errno,
@@ -84,9 +95,16 @@ void mirror_route_del(void *mirror, uint32_t dst, uint8_t len)
 	halves_write(m);
 }
 
+static void home_put(struct index_home *home)
+{
+	if (home != NULL && --home->refs == 0)
+		free(home);
+}
+
 static void retire(struct mirror *m, struct retired *r, const struct nexthop *nh, uint32_t index)
 {
-	r->core = m->core;
+	r->home = m->home;
+	r->home->refs++;
 	r->nh = (struct nexthop *)(uintptr_t)nh;
 	r->index = index;
 	r->next = m->retired;
@@ -131,8 +149,9 @@ static void retired_free(void *retired)
 {
 	struct retired *r = retired;
 
-	if (r->index != 0)
-		mirror_core_index_free(r->core, r->index);
+	if (r->index != 0 && r->home->core != NULL)
+		mirror_core_index_free(r->home->core, r->index);
+	home_put(r->home);
 	free(r->nh);
 	free(r);
 }
@@ -160,6 +179,9 @@ void mirror_plane_free(struct mirror *m)
 		m->retired = r->next;
 		retired_free(r);
 	}
+	if (m->home != NULL)
+		m->home->core = NULL;
+	home_put(m->home);
 	rte_lpm_free(p->lpm);
 	p->lpm = NULL;
 	for (unsigned i = 0; i < NEXTHOPS_MAX; i++) {

@@ -16,6 +16,7 @@ struct asked { // when a neighbour was asked for; a newer one with the same hash
 };
 
 struct retired;
+struct index_home;
 
 struct mirror {
 	struct plane *plane;
@@ -27,6 +28,7 @@ struct mirror {
 	void *ctx;
 	// mirror_plane.c: what waits for the end of a batch
 	struct retired *retired;
+	struct index_home *home;
 	uint32_t route_default, route_half[2]; // nexthops of 0/0, 0/1 and 128/1; 0: none
 	// mirror.c
 	struct nl requests;

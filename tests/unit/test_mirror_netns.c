@@ -148,12 +148,15 @@ static int world_open(struct world *w, const struct config *cfg, struct err *err
 	return rc == 0 ? mirror_open(&w->mirror, &params, err) : rc;
 }
 
-static void world_close(struct world *w)
+static void world_close(struct world *w, bool defer_first)
 {
 	rte_rcu_qsbr_thread_offline(w->plane->qsbr, 0);
 	rte_rcu_qsbr_thread_unregister(w->plane->qsbr, 0);
-	defer_close(w->defer);
+	if (defer_first)
+		defer_close(w->defer);
 	mirror_close(w->mirror);
+	if (!defer_first)
+		defer_close(w->defer);
 	tap_close(w->tap[0]);
 	tap_close(w->tap[1]);
 	devices_close(w->devices);
@@ -438,7 +441,11 @@ int main(int argc, char **argv)
 	unsigned total, in_use;
 	devices_pool_usage(w.devices, &total, &in_use);
 	CHECK(total == 8191 && in_use == 0);
-	world_close(&w);
+	struct ip_prefix gone = prefix("100.97.0.0", 16); // leaves a note that waits for the worker
+	CHECK(mirror_tunnel_add(w.mirror, &gone, 2, &err) == 0);
+	CHECK(mirror_tunnel_del(w.mirror, &gone, &err) == 0);
+	CHECK(defer_poll(w.defer) > 0);
+	world_close(&w, huge);
 	eal_stop();
 	printf("%u checks, %u failed\n", checks, failures);
 	return failures == 0 ? 0 : 1;
