@@ -133,12 +133,13 @@ static int worker_make(struct world *w, struct err *err)
 
 static int stock_fill(struct world *w, struct err *err)
 {
-	w->stock_size =
-		rte_mempool_avail_count(w->pool) - 2048; // some stay for the worker's own use
-	w->stock = calloc(w->stock_size, sizeof(*w->stock));
-	if (w->stock == NULL || rte_pktmbuf_alloc_bulk(w->pool, w->stock, w->stock_size) != 0)
+	uint32_t n = rte_mempool_avail_count(w->pool) - 2048; // some stay for the worker's own use
+
+	w->stock =
+		calloc(w->pool->size, sizeof(*w->stock)); // refilled, it may come to hold them all
+	if (w->stock == NULL || rte_pktmbuf_alloc_bulk(w->pool, w->stock, n) != 0)
 		return err_set(err, -ENOMEM, "no packet buffers");
-	w->n_stock = w->stock_size;
+	w->n_stock = n;
 	return 0;
 }
 

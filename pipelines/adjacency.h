@@ -2,10 +2,10 @@
 // Routes for stages: the longest-prefix match, and the cache of its answer that legs and SAs keep.
 #pragma once
 
+#include "worker.h"
+
 #include <rte_byteorder.h>
 #include <rte_lpm.h>
-
-#include "worker.h"
 
 // Index of the nexthop for dst (network order); 0 (NH_NONE) if there is no route.
 static inline uint32_t route_lookup(const struct plane *p, uint32_t dst)
@@ -25,4 +25,3 @@ static inline uint32_t route_gen(const struct plane *p)
 {
 	return __atomic_load_n(&p->route_gen, __ATOMIC_ACQUIRE);
 }
-

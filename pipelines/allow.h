@@ -2,11 +2,11 @@
 // A packet's flow fields in host order, and a customer's firewall allow-list.
 #pragma once
 
+#include "customer/customer.h"
+
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 #include <string.h>
-
-#include "customer/customer.h"
 
 struct flow {
 	uint32_t src, dst;
@@ -21,9 +21,10 @@ static inline void flow_read(const struct rte_ipv4_hdr *ip, uint32_t len, struct
 	f->src = rte_be_to_cpu_32(ip->src_addr);
 	f->dst = rte_be_to_cpu_32(ip->dst_addr);
 	f->proto = ip->next_proto_id;
-	bool has_ports = f->proto == IPPROTO_UDP || f->proto == IPPROTO_TCP || f->proto == IPPROTO_SCTP;
-	f->ports_known = has_ports && len >= sizeof(*ip) + 4 &&
-			 !(ip->fragment_offset & RTE_BE16(0x1fff));
+	bool has_ports =
+		f->proto == IPPROTO_UDP || f->proto == IPPROTO_TCP || f->proto == IPPROTO_SCTP;
+	f->ports_known =
+		has_ports && len >= sizeof(*ip) + 4 && !(ip->fragment_offset & RTE_BE16(0x1fff));
 	uint32_t ports = 0;
 	if (likely(f->ports_known))
 		memcpy(&ports, ip + 1, sizeof(ports));

@@ -3,10 +3,10 @@
 // packets appear: from the wire (classify), put together (reassemble), out of a tunnel (policy).
 #pragma once
 
+#include "worker.h"
+
 #include <rte_byteorder.h>
 #include <rte_prefetch.h>
-
-#include "worker.h"
 
 #define IPPROTO_ESP4 50
 #define PORT_NAT_T 4500

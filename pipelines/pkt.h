@@ -13,10 +13,10 @@
 
 enum pkt_flag {
 	PKT_FROM_TUNNEL = 1 << 0, // decrypted: customer is authentic
-	PKT_RTCP = 1 << 1,	  // RTCP of the leg in obj
+	PKT_RTCP = 1 << 1,        // RTCP of the leg in obj
 	PKT_TRACED = 1 << 2,
-	PKT_OURS = 1 << 3,	  // we made its header: TTL is fresh, no allow-list applies
-	PKT_OUTER = 1 << 4,	  // an SA's outer header: never into a tunnel again
+	PKT_OURS = 1 << 3,  // we made its header: TTL is fresh, no allow-list applies
+	PKT_OUTER = 1 << 4, // an SA's outer header: never into a tunnel again
 };
 
 // The first line's part. obj is what the next stage works on: an SA, a leg, or a nexthop. It is a
@@ -29,7 +29,8 @@ struct pkt_tag {
 
 static inline struct pkt_tag *pkt_tag(struct rte_mbuf *m)
 {
-	_Static_assert(sizeof(struct pkt_tag) == sizeof(m->packet_type), "tag overlays packet_type");
+	_Static_assert(sizeof(struct pkt_tag) == sizeof(m->packet_type),
+		       "tag overlays packet_type");
 	return (struct pkt_tag *)&m->packet_type;
 }
 
@@ -69,13 +70,13 @@ static inline void pkt_port_set(struct rte_mbuf *m, uint8_t port)
 
 // The rest, in dynfield1 (reserved at start-up): a second cache line, for packets off the fast path.
 struct pkt_cold {
-	uint16_t drop;	    // drop reason
-	uint8_t resume;	    // stage that a handed-over packet or a fragment goes on in
-	uint8_t to;	    // worker that a packet is handed over to
+	uint16_t drop;      // drop reason
+	uint8_t resume;     // stage that a handed-over packet or a fragment goes on in
+	uint8_t to;         // worker that a packet is handed over to
 	uint32_t slot, gen; // what obj is, for a handed-over packet: a leg's, or a nexthop's index
-	uint16_t mtu;	    // what would fit
+	uint16_t mtu;       // what would fit
 	uint8_t icmp_type, icmp_code;
-	uint32_t trace;	    // number of the traced packet
+	uint32_t trace; // number of the traced packet
 };
 
 static inline struct pkt_cold *pkt_cold(struct rte_mbuf *m)

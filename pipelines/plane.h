@@ -6,16 +6,16 @@
 // quiescent state (rte_rcu_qsbr). Workers load each entry once a packet.
 #pragma once
 
+#include "customer/customer.h"
+#include "esp/sa.h"
+#include "route/nexthop.h"
+#include "rtp/leg.h"
+
 #include <rte_branch_prediction.h>
 #include <rte_ether.h>
 #include <rte_lpm.h>
 #include <rte_rcu_qsbr.h>
 #include <stdint.h>
-
-#include "customer/customer.h"
-#include "esp/sa.h"
-#include "route/nexthop.h"
-#include "rtp/leg.h"
 
 #define WORKERS_MAX 32
 #define DEVICES_MAX 32
@@ -23,13 +23,13 @@
 #define MEDIA_MAX 16
 #define CUSTOMERS_MAX 8192
 #define NEXTHOPS_MAX 32768
-#define LOCALS_MAX 256 // a power of two
+#define LOCALS_MAX 256  // a power of two
 #define SPI_SLOTS 65536 // inbound SPIs are told apart by their low 16 bits
 
 // A pointer to a 64-byte aligned object with the owner worker in its upper 16 bits, so that one load
 // says both. Bit 0 is set for the second leg of a pair (rtp/leg.h). 0 is none.
 typedef uint64_t ref_t;
-#define REF_PTR(r) ((void *)((r) & 0xffffffffffc0ULL))
+#define REF_PTR(r) ((void *)((r)&0xffffffffffc0ULL))
 #define REF_OWNER(r) ((uint16_t)((r) >> 48))
 #define REF_SECOND 1ULL
 #define REF_MAKE(p, owner) ((uint64_t)(uintptr_t)(p) | (uint64_t)(owner) << 48)
@@ -47,27 +47,27 @@ enum local_kind {
 
 // Our own addresses: open addressing by LOCAL_HASH, linear probing, never full.
 struct local_addr {
-	uint32_t ip;	// network order, 0: empty
-	uint8_t kind;	// local_kind
-	uint8_t media;	// index of the media address
+	uint32_t ip;   // network order, 0: empty
+	uint8_t kind;  // local_kind
+	uint8_t media; // index of the media address
 	uint16_t pad;
 };
-#define LOCAL_HASH(ip) ((uint32_t)((ip) * 2654435761u) >> 24)
+#define LOCAL_HASH(ip) ((uint32_t)((ip)*2654435761u) >> 24)
 
 // A media address: one entry a UDP port. Even and odd port of a pair refer to the same leg.
 struct media_addr {
-	uint32_t ip; // network order
+	uint32_t ip;     // network order
 	uint16_t lo, hi; // port range of calls, inclusive, host order
 	ref_t leg[65536];
 };
 
 // A logical port: what the configuration calls a port. Several may share a device by VLAN.
 struct port {
-	uint8_t device;	 // ethdev id
-	uint8_t index;	 // in plane.port
-	uint8_t inside;	 // 1: the platform's side, may send into tunnels
-	uint8_t up;	 // link state, written by control
-	uint16_t vlan;	 // 0: untagged
+	uint8_t device; // ethdev id
+	uint8_t index;  // in plane.port
+	uint8_t inside; // 1: the platform's side, may send into tunnels
+	uint8_t up;     // link state, written by control
+	uint16_t vlan;  // 0: untagged
 	uint16_t mtu;
 	struct rte_ether_addr mac;
 	uint32_t ip; // network order: first address, source of ICMP errors; 0: none
@@ -78,11 +78,11 @@ struct port {
 struct device {
 	uint16_t id;
 	uint8_t n_rxq, n_txq;
-	uint8_t port_untagged;	  // logical port + 1, 0: none
+	uint8_t port_untagged; // logical port + 1, 0: none
 	uint8_t has_vlans;
-	uint8_t rx_cksum_ok;	  // the device verifies IPv4 header checksums
+	uint8_t rx_cksum_ok; // the device verifies IPv4 header checksums
 	uint8_t tx_owner;
-	int8_t txq[WORKERS_MAX];  // -1: none
+	int8_t txq[WORKERS_MAX];    // -1: none
 	uint8_t port_of_vlan[4096]; // logical port + 1
 };
 
@@ -94,7 +94,7 @@ struct leg_slot {
 struct plane {
 	struct rte_rcu_qsbr *qsbr;
 	struct rte_lpm *lpm;
-	uint32_t route_gen;	  // moves with every change of a route, nexthop or local address; never 0
+	uint32_t route_gen; // moves with every change of a route, nexthop or local address; never 0
 	uint16_t n_workers, n_ports, n_devices, n_media;
 	uint32_t n_legs_max;
 	uint64_t tsc_hz;
@@ -102,7 +102,7 @@ struct plane {
 	const struct nexthop *nexthop[NEXTHOPS_MAX];
 	struct customer *customer[CUSTOMERS_MAX];
 	struct media_addr *media[MEDIA_MAX];
-	struct leg_slot *leg_slot; // by leg.id
+	struct leg_slot *leg_slot;         // by leg.id
 	struct device device[DEVICES_MAX]; // by ethdev id
 	struct port port[PORTS_MAX];
 	ref_t sa_in[SPI_SLOTS] __attribute__((aligned(64)));

@@ -4,11 +4,11 @@
 // A stage's vector is handed to the next stage by swapping pointers when the whole burst goes one
 // way, which is the common case; otherwise its packets are scattered. The earliest pending stage
 // runs first, so that packets which took different ways are one burst again where the ways meet.
-#include <rte_branch_prediction.h>
-#include <rte_cycles.h>
-
 #include "trace.h"
 #include "worker.h"
+
+#include <rte_branch_prediction.h>
+#include <rte_cycles.h>
 
 const struct stage_info stage_info[STAGE_COUNT] = {
 #define STAGE(name, help) [STAGE_##name] = {#name, help, stage_##name},

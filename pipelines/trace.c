@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "trace.h"
 
+#include "worker.h"
+
 #include <rte_cycles.h>
 #include <string.h>
-
-#include "worker.h"
 
 static void step_record(struct trace *t, enum stage_id stage, struct rte_mbuf *m)
 {

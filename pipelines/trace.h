@@ -4,27 +4,27 @@
 // pointer to it, only that worker writes.
 #pragma once
 
-#include <stdint.h>
-
 #include "stage.h"
+
+#include <stdint.h>
 
 #define TRACE_BYTES 64
 
 struct trace_step {
 	uint32_t packet; // number of the packet in this trace, from 1
 	uint8_t stage;
-	uint8_t drop;	 // drop reason, in stage drop
-	uint16_t len;	 // of the packet
+	uint8_t drop; // drop reason, in stage drop
+	uint16_t len; // of the packet
 	uint64_t tsc;
 	uint8_t head[TRACE_BYTES]; // the packet's first bytes, from the IPv4 header
 };
 
 struct trace {
-	uint32_t want;	  // packets to trace, written by control
+	uint32_t want;     // packets to trace, written by control
 	uint32_t customer; // only packets of this customer, 0: any; written by control
 	const void *leg;   // only packets that arrive on this leg or the other one; NULL: any
-	uint32_t packets; // traced so far, written by the worker
-	uint32_t n, max;  // steps; written by the worker
+	uint32_t packets;  // traced so far, written by the worker
+	uint32_t n, max;   // steps; written by the worker
 	struct trace_step step[];
 };
 

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker.h"
 
-#include <rte_cycles.h>
-#include <rte_ethdev.h>
-#include <rte_rcu_qsbr.h>
-#include <errno.h>
-#include <rte_malloc.h>
-#include <rte_random.h>
-#include <unistd.h>
-
 #include "ip/reasm.h"
 
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <rte_random.h>
+#include <rte_rcu_qsbr.h>
+#include <unistd.h>
 
-#define SAMPLE_EVERY 16	  // rounds between two that are timed
-#define IDLE_ROUNDS 256	  // empty rounds before a worker that may sleep does
+#define SAMPLE_EVERY 16 // rounds between two that are timed
+#define IDLE_ROUNDS 256 // empty rounds before a worker that may sleep does
 #define IDLE_SLEEP_US 50
 
 static struct rte_mbuf **vector_make(void)

@@ -5,14 +5,14 @@
 // reads counters, unlocked.
 #pragma once
 
-#include <rte_ring.h>
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "crypto/ahead.h"
 #include "pkt.h"
 #include "plane.h"
 #include "stage.h"
+
+#include <rte_ring.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #define VEC_MAX 1024
 #define QUEUES_MAX 64 // of one worker, on all devices
@@ -30,7 +30,8 @@ struct vec {
 
 struct stage_count {
 	uint64_t packets, bursts;
-	uint64_t cycles, cycle_packets; // sampled: TSC ticks, and the packets that they were spent on
+	uint64_t cycles,
+		cycle_packets; // sampled: TSC ticks, and the packets that they were spent on
 };
 
 // Neighbours that packets wanted and the kernel should resolve: written by the worker, read by
@@ -61,10 +62,10 @@ struct tx_buffer {
 struct worker {
 	struct plane *plane;
 	struct crypto *crypto;
-	uint64_t now;	  // TSC at the start of this round
+	uint64_t now;     // TSC at the start of this round
 	uint32_t pending; // bit per stage with packets
 	uint16_t id;
-	bool sample;	  // this round's stages are timed
+	bool sample;         // this round's stages are timed
 	struct trace *trace; // set and cleared by control; NULL: not tracing
 	struct vec vec[STAGE_COUNT];
 	struct stage_count stage[STAGE_COUNT];
@@ -80,8 +81,8 @@ struct worker {
 	const struct rx_queue *coming; // the burst that waits during this one
 	struct ahead ahead;
 	struct rte_mempool *pool;
-	struct rte_ring *in[WORKERS_MAX];  // from each other worker, single producer and consumer
-	struct rte_ring *out[WORKERS_MAX]; // to each other worker
+	struct rte_ring *in[WORKERS_MAX];   // from each other worker, single producer and consumer
+	struct rte_ring *out[WORKERS_MAX];  // to each other worker
 	struct rte_ring *punt[PORTS_MAX];   // to the kernel by the port's TAP, many producers
 	struct rte_ring *inject[PORTS_MAX]; // from the kernel; set at the worker that transmits
 	struct tier_bucket punt_limit[PORTS_MAX];
@@ -91,7 +92,7 @@ struct worker {
 	uint64_t next_slow; // TSC of the next slow-timer round
 	// control
 	volatile bool stop; // written by control
-	bool sleep;	    // idle policy: short sleeps when there is nothing to do
+	bool sleep;         // idle policy: short sleeps when there is nothing to do
 	unsigned cpu;
 } __attribute__((aligned(64)));
 
@@ -130,7 +131,7 @@ static inline uint8_t pkt_drop(struct rte_mbuf *m, enum drop_reason reason)
 // Hands a packet to another worker, where it goes on in stage resume. slot and gen say what obj is there
 // (a leg, or with resume STAGE_tx a nexthop).
 static inline uint8_t pkt_handover(struct rte_mbuf *m, uint16_t to, enum stage_id resume,
-				     uint32_t slot, uint32_t gen)
+				   uint32_t slot, uint32_t gen)
 {
 	struct pkt_cold *c = pkt_cold(m);
 	c->to = (uint8_t)to;

@@ -5,15 +5,15 @@
 // and each step is safe to run when its start did not happen.
 #include "control.h"
 
+#include "api/api_server.h"
+#include "base/log.h"
+#include "control_priv.h"
+
 #include <errno.h>
 #include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "api.h"
-#include "base/log.h"
-#include "control_priv.h"
 
 #define PUMP_US 1000
 #define CALLS_CHECK_US 100000
@@ -70,7 +70,8 @@ static void rates_take(struct control *ctl, struct rates *r)
 		const struct customer *c = ctl->customer[i].plane;
 		if (c == NULL)
 			continue;
-		r->customer_in[i] = (struct flow_count){c->in.packets, c->in.bytes, c->in.over_packets};
+		r->customer_in[i] =
+			(struct flow_count){c->in.packets, c->in.bytes, c->in.over_packets};
 		r->customer_out[i] =
 			(struct flow_count){c->out.packets, c->out.bytes, c->out.over_packets};
 	}
@@ -164,12 +165,9 @@ static int steps(struct control *ctl, struct err *err)
 	if ((rc = plane_open(ctl, err)) < 0 ||
 	    (rc = defer_open(&ctl->defer, ctl->plane->qsbr, ctl->base, err)) < 0 ||
 	    (rc = devices_open(&ctl->devices, ctl->plane, cfg, ctl->base, err)) < 0 ||
-	    (rc = taps_open(ctl, ifindex, err)) < 0 ||
-	    (rc = mirror_start(ctl, ifindex, err)) < 0 ||
-	    (rc = workers_open(ctl, err)) < 0 ||
-	    (rc = calls_open(ctl, err)) < 0 ||
-	    (rc = config_apply(ctl, ctl->config, err)) < 0 ||
-	    (rc = workers_launch(ctl, err)) < 0)
+	    (rc = taps_open(ctl, ifindex, err)) < 0 || (rc = mirror_start(ctl, ifindex, err)) < 0 ||
+	    (rc = workers_open(ctl, err)) < 0 || (rc = calls_open(ctl, err)) < 0 ||
+	    (rc = config_apply(ctl, ctl->config, err)) < 0 || (rc = workers_launch(ctl, err)) < 0)
 		return rc;
 	devices_on_link(ctl->devices, on_link, ctl);
 	rates_take(ctl, &ctl->now);
@@ -193,8 +191,7 @@ int control_start(struct control **out, struct config *cfg, const char *path,
 	ctl->started = time(NULL);
 	TAILQ_INIT(&ctl->sas);
 	TAILQ_INIT(&ctl->calls);
-	if ((ctl->config_path = strdup(path)) == NULL ||
-	    (ctl->crypto = crypto_new()) == NULL) {
+	if ((ctl->config_path = strdup(path)) == NULL || (ctl->crypto = crypto_new()) == NULL) {
 		control_stop(ctl);
 		return err_set(err, -ENOTSUP, "no memory, or this CPU has no AES instructions");
 	}

@@ -3,12 +3,12 @@
 // configuration and netlink want done goes through here.
 #pragma once
 
+#include "base/err.h"
+#include "config/config.h"
+#include "plane.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "base/err.h"
-#include "config.h"
-#include "plane.h"
 
 struct control;
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Calls: two legs made in one piece, found by the workers by their media ports.
+#include "base/log.h"
+#include "control_priv.h"
+
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_hash_crc.h>
 #include <rte_malloc.h>
 #include <string.h>
-
-#include "base/log.h"
-#include "control_priv.h"
 
 #define CHECK_SHARE 10 // the inactivity scan sees every call once in so many runs
 
@@ -26,8 +26,8 @@ int calls_open(struct control *ctl, struct err *err)
 	TAILQ_INIT(&ctl->calls);
 	ctl->call_by_id = rte_hash_create(&hp);
 	// A few more than calls: deleted ones wait for the workers before they come back.
-	ctl->leg_pool = rte_mempool_create("legs", cfg->max_calls + 1024, sizeof(struct leg_pair), 0, 0,
-					   NULL, NULL, NULL, NULL, SOCKET_ID_ANY,
+	ctl->leg_pool = rte_mempool_create("legs", cfg->max_calls + 1024, sizeof(struct leg_pair),
+					   0, 0, NULL, NULL, NULL, NULL, SOCKET_ID_ANY,
 					   RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
 	ctl->free_slot = rte_malloc("slots", sizeof(uint32_t) * ctl->plane->n_legs_max, 0);
 	if (ctl->call_by_id == NULL || ctl->leg_pool == NULL || ctl->free_slot == NULL)
@@ -36,7 +36,8 @@ int calls_open(struct control *ctl, struct err *err)
 	for (uint32_t i = ctl->plane->n_legs_max; i-- > 0;)
 		ctl->free_slot[ctl->n_free_slots++] = i;
 	for (unsigned i = 0; i < cfg->n_media; i++)
-		if (port_pool_open(&ctl->ports[i], cfg->media[i].port_lo, cfg->media[i].port_hi) < 0)
+		if (port_pool_open(&ctl->ports[i], cfg->media[i].port_lo, cfg->media[i].port_hi) <
+		    0)
 			return err_set(err, -ENOMEM, "no memory for media ports");
 	return 0;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Customers: their shard, tier, allow-list, outbound policies, and the routes of their domains.
+#include "base/log.h"
+#include "control_priv.h"
+
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 #include <string.h>
-
-#include "base/log.h"
-#include "control_priv.h"
 
 uint16_t customer_find(const struct control *ctl, const char *name)
 {
@@ -25,8 +25,8 @@ static void object_free(void *p)
 
 static struct allow_list *allow_make(const struct config_customer *cc)
 {
-	struct allow_list *list = rte_zmalloc(
-		"allow", sizeof(*list) + cc->n_allow * sizeof(struct allow_rule), 64);
+	struct allow_list *list =
+		rte_zmalloc("allow", sizeof(*list) + cc->n_allow * sizeof(struct allow_rule), 64);
 
 	if (list == NULL)
 		return NULL;
@@ -44,7 +44,8 @@ static struct allow_list *allow_make(const struct config_customer *cc)
 	return list;
 }
 
-static uint16_t owner_choose(const struct control *ctl, uint16_t id, const struct config_customer *cc)
+static uint16_t owner_choose(const struct control *ctl, uint16_t id,
+			     const struct config_customer *cc)
 {
 	return cc->worker >= 0 ? (uint16_t)cc->worker : (uint16_t)(id % ctl->plane->n_workers);
 }
@@ -57,8 +58,9 @@ int customer_add(struct control *ctl, const struct config_customer *cc, struct e
 	while (id < CUSTOMERS_MAX && ctl->customer[id].plane != NULL)
 		id++;
 	if (id == CUSTOMERS_MAX)
-		return err_set(err, -ENOSPC, "customer %s: there are %d already, the most there can be",
-			       cc->name, CUSTOMERS_MAX - 1);
+		return err_set(err, -ENOSPC,
+			       "customer %s: there are %d already, the most there can be", cc->name,
+			       CUSTOMERS_MAX - 1);
 	struct customer *c = rte_zmalloc("customer", sizeof(*c), 64);
 	struct allow_list *allow = allow_make(cc);
 	if (c == NULL || allow == NULL) {
@@ -116,13 +118,13 @@ int customer_spd_publish(struct control *ctl, uint16_t id, struct err *err)
 	struct sa_pair *pair;
 	uint32_t n = 0;
 
-	TAILQ_FOREACH(pair, &cs->sas, of_customer)
+	TAILQ_FOREACH (pair, &cs->sas, of_customer)
 		n++;
 	if (n > 0) {
 		spd = rte_zmalloc("spd", sizeof(*spd) + n * sizeof(spd->sa[0]), 64);
 		if (spd == NULL)
 			return err_set(err, -ENOMEM, "no memory (raise memory.megabytes)");
-		TAILQ_FOREACH(pair, &cs->sas, of_customer)
+		TAILQ_FOREACH (pair, &cs->sas, of_customer)
 			spd->sa[spd->n++] = pair->out;
 	}
 	__atomic_store_n(&cs->plane->spd, spd, __ATOMIC_RELEASE);

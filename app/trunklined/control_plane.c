@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The plane's memory, the workers and the rings between them.
+#include "base/log.h"
+#include "control_priv.h"
+
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 #include <string.h>
-
-#include "base/log.h"
-#include "control_priv.h"
 
 #define HANDOVER_RING 4096
 #define ICMP_PER_SECOND 500
@@ -43,7 +43,8 @@ static int media_open(struct control *ctl, unsigned i, struct err *err)
 	struct media_addr *m = rte_zmalloc("media", sizeof(*m), 64);
 
 	if (m == NULL)
-		return err_set(err, -ENOMEM, "no memory for media address %u (raise memory.megabytes)", i);
+		return err_set(err, -ENOMEM,
+			       "no memory for media address %u (raise memory.megabytes)", i);
 	m->ip = cm->address.v4.s_addr;
 	m->lo = cm->port_lo;
 	m->hi = cm->port_hi;
@@ -66,8 +67,7 @@ int plane_open(struct control *ctl, struct err *err)
 	p->route_gen = 1;
 	p->qsbr = rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(WORKERS_MAX), 64);
 	p->leg_slot = rte_zmalloc("leg slots", sizeof(*p->leg_slot) * p->n_legs_max, 64);
-	if (p->qsbr == NULL || p->leg_slot == NULL ||
-	    rte_rcu_qsbr_init(p->qsbr, WORKERS_MAX) != 0)
+	if (p->qsbr == NULL || p->leg_slot == NULL || rte_rcu_qsbr_init(p->qsbr, WORKERS_MAX) != 0)
 		goto no_memory;
 	p->n_media = (uint16_t)cfg->n_media;
 	for (unsigned i = 0; i < cfg->n_media; i++) {
@@ -120,8 +120,8 @@ static int worker_open(struct control *ctl, unsigned id, struct err *err)
 		tier_bucket_init(&w->punt_limit[i], (uint64_t)cfg->punt_rate * EVENT_BYTES * 8, 100,
 				 p->tsc_hz, now);
 	}
-	tier_bucket_init(&w->icmp_limit, (uint64_t)ICMP_PER_SECOND * EVENT_BYTES * 8, 100, p->tsc_hz,
-			 now);
+	tier_bucket_init(&w->icmp_limit, (uint64_t)ICMP_PER_SECOND * EVENT_BYTES * 8, 100,
+			 p->tsc_hz, now);
 	return 0;
 no_memory:
 	return err_set(err, -ENOMEM, "no memory for worker %u (raise memory.megabytes)", id);

@@ -2,6 +2,14 @@
 // The control thread's own tables, shared by the control_*.c files and the views.
 #pragma once
 
+#include "control.h"
+#include "edge/defer.h"
+#include "edge/device.h"
+#include "edge/mirror.h"
+#include "edge/tap.h"
+#include "port_pool.h"
+#include "worker.h"
+
 #include <event2/event.h>
 #include <rte_hash.h>
 #include <rte_mempool.h>
@@ -9,19 +17,11 @@
 #include <sys/queue.h>
 #include <time.h>
 
-#include "control.h"
-#include "defer.h"
-#include "device.h"
-#include "mirror.h"
-#include "port_pool.h"
-#include "tap.h"
-#include "worker.h"
-
 struct api_server;
 
 // A pair of static-key SAs. spec holds no keys: they are wiped once the SAs are made.
 struct sa_pair {
-	TAILQ_ENTRY(sa_pair) link;	  // of all
+	TAILQ_ENTRY(sa_pair) link;        // of all
 	TAILQ_ENTRY(sa_pair) of_customer; // in order of installation
 	struct config_sa spec;
 	uint16_t customer;
@@ -92,9 +92,9 @@ struct control {
 
 	struct call_list calls;
 	unsigned n_calls;
-	struct rte_hash *call_by_id; // CALL_ID_MAX bytes → struct call *
+	struct rte_hash *call_by_id;  // CALL_ID_MAX bytes → struct call *
 	struct rte_mempool *leg_pool; // pairs of legs
-	uint32_t *free_slot;	      // stack of leg slots
+	uint32_t *free_slot;          // stack of leg slots
 	uint32_t n_free_slots;
 	struct port_pool ports[MEDIA_MAX];
 	struct call *scan; // where the inactivity scan goes on

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Applying a configuration: at start everything is new, on reload only what differs is touched, so
 // that nobody else's packets notice.
+#include "base/log.h"
+#include "config/config.h"
+#include "control_priv.h"
+#include "view.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/log.h"
-#include "config.h"
-#include "control_priv.h"
-#include "view.h"
 
 struct changes {
 	unsigned customers, sas, calls;
@@ -93,8 +93,8 @@ static void customer_drop(struct control *ctl, uint16_t id)
 	customer_remove(ctl, id);
 }
 
-static int customers_change(struct control *ctl, const struct config *old,
-			    const struct config *cfg, struct changes *n, struct err *err)
+static int customers_change(struct control *ctl, const struct config *old, const struct config *cfg,
+			    struct changes *n, struct err *err)
 {
 	for (unsigned i = 0; old != NULL && i < old->n_customers; i++) {
 		const struct config_customer *was = &old->customers[i];

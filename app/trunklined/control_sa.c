@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Pairs of static-key SAs: made whole, published to the customer's worker, taken out, wiped.
+#include "base/log.h"
+#include "control_priv.h"
+
 #include <errno.h>
 #include <rte_malloc.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/log.h"
-#include "control_priv.h"
 
 struct sa_pair *sa_find(struct control *ctl, uint32_t spi_in)
 {
@@ -16,7 +16,7 @@ struct sa_pair *sa_find(struct control *ctl, uint32_t spi_in)
 
 	if (ref == 0 || in->spi != spi_in)
 		return NULL;
-	TAILQ_FOREACH(pair, &ctl->customer[in->customer].sas, of_customer)
+	TAILQ_FOREACH (pair, &ctl->customer[in->customer].sas, of_customer)
 		if (pair->in == in)
 			return pair;
 	return NULL;
@@ -47,7 +47,8 @@ static int selectors_in(const struct config_sa *sa, struct sa_spec *spec, struct
 		for (unsigned r = 0; r < sa->n_remote; r++) {
 			struct selector *s = &spec->selectors[spec->n_selectors++];
 			range_of(&sa->remote_nets[r], &s->src_lo, &s->src_hi);
-			range_of(sa->n_local > 0 ? &sa->local_nets[l] : &any, &s->dst_lo, &s->dst_hi);
+			range_of(sa->n_local > 0 ? &sa->local_nets[l] : &any, &s->dst_lo,
+				 &s->dst_hi);
 			s->proto = sa->proto;
 			s->sport_lo = sa->proto != 0 ? sa->port_lo : 0;
 			s->sport_hi = sa->proto != 0 && sa->port_hi != 0 ? sa->port_hi : 65535;
@@ -62,10 +63,14 @@ static void selectors_turn(struct sa_spec *spec)
 	for (unsigned i = 0; i < spec->n_selectors; i++) {
 		struct selector s = spec->selectors[i];
 		spec->selectors[i] = (struct selector){
-			.src_lo = s.dst_lo, .src_hi = s.dst_hi,
-			.dst_lo = s.src_lo, .dst_hi = s.src_hi,
-			.sport_lo = s.dport_lo, .sport_hi = s.dport_hi,
-			.dport_lo = s.sport_lo, .dport_hi = s.sport_hi,
+			.src_lo = s.dst_lo,
+			.src_hi = s.dst_hi,
+			.dst_lo = s.src_lo,
+			.dst_hi = s.src_hi,
+			.sport_lo = s.dport_lo,
+			.sport_hi = s.dport_hi,
+			.dport_lo = s.sport_lo,
+			.dport_hi = s.sport_hi,
 			.proto = s.proto,
 		};
 	}
@@ -150,9 +155,10 @@ static int slot_check(const struct control *ctl, uint32_t spi, struct err *err)
 	if (ref == 0)
 		return 0;
 	const struct sa_in *other = REF_PTR(ref);
-	return err_set(err, -EEXIST,
-		       "SPI 0x%08x: its low 16 bits are those of 0x%08x (customer %s); choose others",
-		       spi, other->spi, ctl->customer[other->customer].plane->name);
+	return err_set(
+		err, -EEXIST,
+		"SPI 0x%08x: its low 16 bits are those of 0x%08x (customer %s); choose others", spi,
+		other->spi, ctl->customer[other->customer].plane->name);
 }
 
 int control_sa_add(struct control *ctl, const char *customer, const struct config_sa *sa,
@@ -163,10 +169,11 @@ int control_sa_add(struct control *ctl, const char *customer, const struct confi
 	int rc;
 
 	if (id == 0)
-		return err_set(err, -ENOENT, "there is no customer %s; see: trunkline show customers",
-			       customer);
+		return err_set(err, -ENOENT,
+			       "there is no customer %s; see: trunkline show customers", customer);
 	if (ctl->n_sas >= ctl->config->max_sas)
-		return err_set(err, -ENOSPC, "there are %u SA pairs already (limits.sas)", ctl->n_sas);
+		return err_set(err, -ENOSPC, "there are %u SA pairs already (limits.sas)",
+			       ctl->n_sas);
 	if ((rc = slot_check(ctl, sa->spi_in, err)) < 0)
 		return rc;
 	if ((pair = calloc(1, sizeof(*pair))) == NULL)
@@ -228,8 +235,8 @@ int control_sa_del(struct control *ctl, uint32_t spi_in, struct err *err)
 	struct sa_pair *pair = sa_find(ctl, spi_in);
 
 	if (pair == NULL)
-		return err_set(err, -ENOENT, "no inbound SA has SPI 0x%08x; see: trunkline show sas",
-			       spi_in);
+		return err_set(err, -ENOENT,
+			       "no inbound SA has SPI 0x%08x; see: trunkline show sas", spi_in);
 	sa_remove(ctl, pair);
 	return 0;
 }

@@ -12,9 +12,9 @@
 #endif
 
 #include "base/log.h"
-#include "config.h"
+#include "config/config.h"
 #include "control_priv.h"
-#include "device.h"
+#include "edge/device.h"
 #include "view.h"
 
 #define CONFIG_DEFAULT "/etc/trunkline/trunkline.yaml"
@@ -46,9 +46,12 @@ static void usage(FILE *f)
 static int options_read(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 't'},
-		{"debug", no_argument, NULL, 'd'},	  {"config-reference", no_argument, NULL, 'r'},
-		{"version", no_argument, NULL, 'V'},	  {"help", no_argument, NULL, 'h'},
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 't'},
+		{"debug", no_argument, NULL, 'd'},
+		{"config-reference", no_argument, NULL, 'r'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;

@@ -2,13 +2,13 @@
 // The free even ports of a media address. Taken at random (RFC 6056) and given back in constant time.
 #pragma once
 
-#include <stdint.h>
-
 #include "base/err.h"
 
+#include <stdint.h>
+
 struct port_pool {
-	uint32_t n;	    // free
-	uint16_t *port;	    // the first n are free
+	uint32_t n;         // free
+	uint16_t *port;     // the first n are free
 	uint32_t *position; // in port[], by port / 2; UINT32_MAX: taken or not of this pool
 };
 

@@ -2,15 +2,15 @@
 // Snapshots of the machine for the API: status, ports, workers, stages, drops.
 #include "view.h"
 
+#include "control_priv.h"
+#include "view_priv.h"
+
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_version.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "control_priv.h"
-#include "view_priv.h"
 
 double view_seconds(const struct control *ctl)
 {
@@ -41,7 +41,7 @@ static void status_sas(struct control *ctl, struct view_status *v)
 
 	v->sas_in = v->sas_out = ctl->n_sas;
 	v->sas_max = ctl->config->max_sas;
-	TAILQ_FOREACH(pair, &ctl->sas, link)
+	TAILQ_FOREACH (pair, &ctl->sas, link)
 		v->sas_exhausted += (pair->out->flags & SA_EXHAUSTED) != 0;
 	for (unsigned i = 1; i < CUSTOMERS_MAX; i++) {
 		if (ctl->customer[i].plane == NULL)
@@ -57,7 +57,7 @@ static void status_calls(struct control *ctl, struct view_status *v)
 
 	v->calls = ctl->n_calls;
 	v->calls_max = ctl->config->max_calls;
-	TAILQ_FOREACH(call, &ctl->calls, link) {
+	TAILQ_FOREACH (call, &ctl->calls, link) {
 		bool hairpin = false, silent = false;
 		for (unsigned i = 0; i < 2; i++) {
 			hairpin |= call->leg[i]->hairpin != 0;
@@ -170,12 +170,12 @@ static void shard_count(struct control *ctl, struct view_worker *v)
 	const struct call *call;
 
 	for (unsigned i = 1; i < CUSTOMERS_MAX; i++)
-		v->customers += ctl->customer[i].plane != NULL &&
-				ctl->customer[i].plane->owner == v->id;
+		v->customers +=
+			ctl->customer[i].plane != NULL && ctl->customer[i].plane->owner == v->id;
 	const struct sa_pair *pair;
-	TAILQ_FOREACH(pair, &ctl->sas, link)
+	TAILQ_FOREACH (pair, &ctl->sas, link)
 		v->sas += pair->in->owner == v->id;
-	TAILQ_FOREACH(call, &ctl->calls, link)
+	TAILQ_FOREACH (call, &ctl->calls, link)
 		for (unsigned i = 0; i < 2; i++)
 			v->legs += call->leg[i]->owner == v->id;
 }
@@ -202,7 +202,8 @@ size_t view_workers(struct control *ctl, struct view_worker **out)
 		v->busy_rounds = w->busy_rounds;
 		v->packets = w->stage[STAGE_rx].packets;
 		v->pps = (double)(packets + taken) / s;
-		v->cycles_per_packet = packets + taken > 0 ? (double)busy / (double)(packets + taken) : 0;
+		v->cycles_per_packet =
+			packets + taken > 0 ? (double)busy / (double)(packets + taken) : 0;
 		v->handed_over = w->handed_over;
 		v->taken_over = w->taken_over;
 		v->handed_over_pps = (double)(b->handed_over[i] - a->handed_over[i]) / s;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Snapshots of customers, SAs, calls and routes for the API.
+#include "view_priv.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "view_priv.h"
 
 double view_tick_age(const struct control *ctl, uint32_t tick)
 {
@@ -98,7 +98,7 @@ size_t view_sas(struct control *ctl, const char *customer, size_t limit, struct 
 		max = limit;
 	if ((*out = calloc(max, sizeof(**out))) == NULL)
 		return 0;
-	TAILQ_FOREACH(pair, &ctl->sas, link) {
+	TAILQ_FOREACH (pair, &ctl->sas, link) {
 		if (id != 0 && pair->customer != id)
 			continue;
 		*total += 2;
@@ -125,7 +125,7 @@ static void leg_fill(const struct control *ctl, const struct leg *leg, uint32_t 
 	v->rtcp = endpoint_of(leg->rtcp_ip, leg->rtcp_port);
 	if (leg->customer != 0 && ctl->customer[leg->customer].plane != NULL)
 		v->customer = ctl->customer[leg->customer].plane->name;
-	v->latch = leg->latch == LATCH_OPEN	 ? VIEW_LATCH_OPEN
+	v->latch = leg->latch == LATCH_OPEN      ? VIEW_LATCH_OPEN
 		   : leg->latch == LATCH_LEARNED ? VIEW_LATCH_LEARNED
 						 : VIEW_LATCH_FIXED;
 	v->mux = (leg->flags & LEG_RTCP_MUX) != 0;
@@ -172,7 +172,7 @@ size_t view_calls(struct control *ctl, const char *customer, size_t limit, struc
 		max = limit;
 	if ((*out = calloc(max, sizeof(**out))) == NULL)
 		return 0;
-	TAILQ_FOREACH(call, &ctl->calls, link) {
+	TAILQ_FOREACH (call, &ctl->calls, link) {
 		if (id != 0 && call->leg[0]->customer != id && call->leg[1]->customer != id)
 			continue;
 		++*total;
@@ -206,8 +206,12 @@ struct routes_walk {
 static void route_fill(const struct control *ctl, const struct nexthop *nh, struct view_route *v)
 {
 	static const char *const kinds[] = {
-		[NH_NONE] = "none",	[NH_ADJACENCY] = "neighbour", [NH_UNRESOLVED] = "unresolved",
-		[NH_TUNNEL] = "tunnel", [NH_LOCAL] = "local",	      [NH_BLACKHOLE] = "blackhole",
+		[NH_NONE] = "none",
+		[NH_ADJACENCY] = "neighbour",
+		[NH_UNRESOLVED] = "unresolved",
+		[NH_TUNNEL] = "tunnel",
+		[NH_LOCAL] = "local",
+		[NH_BLACKHOLE] = "blackhole",
 	};
 
 	v->kind = kinds[nh->kind];
@@ -312,11 +316,11 @@ static void customer_fill(struct control *ctl, unsigned id, struct view_customer
 	v->worker = cs->plane->owner;
 	v->gateway = cs->config->gateway;
 	v->domains = cs->config->n_domain;
-	TAILQ_FOREACH(pair, &cs->sas, of_customer) {
+	TAILQ_FOREACH (pair, &cs->sas, of_customer) {
 		v->sas++;
 		last = pair->in->last_tsc > last ? pair->in->last_tsc : last;
 	}
-	TAILQ_FOREACH(call, &ctl->calls, link)
+	TAILQ_FOREACH (call, &ctl->calls, link)
 		v->calls += call->leg[0]->customer == id || call->leg[1]->customer == id;
 	v->last = view_age(ctl, last);
 	tier_fill(ctl, &cs->plane->in, &ctl->before.customer_in[id], &ctl->now.customer_in[id],

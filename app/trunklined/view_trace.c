@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Starting, stopping and reading packet traces.
+#include "trace.h"
+#include "view_priv.h"
+
 #include <errno.h>
 #include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "trace.h"
-#include "view_priv.h"
 
 #define STEPS_PER_PACKET 16
 #define TRACE_DEFAULT 20

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "api.h"
+#include "api/api.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,10 +2,10 @@
 // A customer as the workers see it: its owner, its buckets, its allow-list, its outbound SAs.
 #pragma once
 
-#include <stdint.h>
-
 #include "../esp/sa.h"
 #include "../tier/tier.h"
+
+#include <stdint.h>
 
 // One line of a firewall allow-list: what a customer may reach beyond the PoP, and what may reach
 // it. Host byte order; proto 0 is any.
@@ -29,11 +29,11 @@ struct spd {
 };
 
 struct customer {
-	uint16_t id;	// index; 0 is "no customer"
+	uint16_t id;    // index; 0 is "no customer"
 	uint16_t owner; // worker
 	uint32_t pad;
 	const struct allow_list *allow; // published by control
-	const struct spd *spd;		// published by control; NULL: no tunnel
+	const struct spd *spd;          // published by control; NULL: no tunnel
 	struct tier_bucket in __attribute__((aligned(64)));
 	struct tier_bucket out __attribute__((aligned(64)));
 	// cold

@@ -16,12 +16,12 @@ enum nexthop_kind {
 // The index of a nexthop in the plane's table is what routes hold; 0 is NH_NONE.
 struct nexthop {
 	uint8_t kind;
-	uint8_t port;	  // logical port, for ADJACENCY and UNRESOLVED
+	uint8_t port;      // logical port, for ADJACENCY and UNRESOLVED
 	uint16_t customer; // for TUNNEL
-	uint16_t mtu;	  // bytes of IP
-	uint8_t l2_len;	  // 14 or 18 (VLAN)
+	uint16_t mtu;      // bytes of IP
+	uint8_t l2_len;    // 14 or 18 (VLAN)
 	uint8_t pad;
-	uint8_t l2[18];	  // Ethernet header as it goes out, with VLAN tag if the port has one
+	uint8_t l2[18]; // Ethernet header as it goes out, with VLAN tag if the port has one
 	uint8_t pad2[6];
 	uint32_t gateway; // network order
 	uint32_t index;

@@ -49,7 +49,7 @@ struct leg {
 	uint8_t tos;     // with LEG_DSCP: DSCP << 2
 	uint8_t tos_keep; // bits of the packet's own TOS that stay: with LEG_DSCP the ECN bits, else all
 	uint16_t out_customer; // the same as customer, for the egress half
-	uint8_t hairpin; // [w] 1: out_ip is a media address of ours
+	uint8_t hairpin;       // [w] 1: out_ip is a media address of ours
 	uint8_t pad;
 	// line 2, RTCP
 	uint32_t rtcp_ip __attribute__((aligned(64))); // [w] network order

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Ethernet, VLAN and IPv4 checks; afterwards data_off is at the IPv4 header and the data is cut to
 // the IPv4 total length. Decides whether a packet is for us, or in transit from the platform's side.
-#include <rte_ether.h>
-
 #include "dispatch.h"
 #include "ip/ip.h"
+
+#include <rte_ether.h>
 
 #define AHEAD 6
 
@@ -28,7 +28,8 @@ static const struct port *port_of(struct worker *w, struct rte_mbuf *m)
 		if (rte_pktmbuf_data_len(m) < sizeof(*eth) + sizeof(*vlan))
 			return NULL;
 		uint16_t vid = rte_be_to_cpu_16(vlan->vlan_tci) & 0xfff;
-		port = vid == 0 ? port : d->port_of_vlan[vid]; // 802.1p: priority-tagged is untagged
+		port = vid == 0 ? port
+				: d->port_of_vlan[vid]; // 802.1p: priority-tagged is untagged
 		uint8_t *start = rte_pktmbuf_mtod(m, uint8_t *);
 		memmove(start + sizeof(*vlan), start, 2 * RTE_ETHER_ADDR_LEN);
 		rte_pktmbuf_adj(m, sizeof(*vlan));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // To the kernel, by the TAP of the port that the packet came in by: ARP, IKE, ping, BGP, and what
 // needs a neighbour resolved. Rate-limited a port, so that a flood costs its own port only.
+#include "worker.h"
+
 #include <rte_ether.h>
 #include <rte_ring.h>
-
-#include "worker.h"
 
 // In front of the payload again: the Ethernet header that the frame came with, or, for a packet
 // that was made or decrypted here, one from the port to itself.

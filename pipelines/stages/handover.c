@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // To the worker that owns the packet's customer, call or transmit queue. One ring for each pair of
 // workers and direction, so both ends are single.
-#include <rte_ring.h>
-
 #include "worker.h"
+
+#include <rte_ring.h>
 
 void stage_handover(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {

@@ -15,8 +15,8 @@ static uint8_t icmp_one(struct worker *w, struct rte_mbuf *m)
 		w->drops[DROP_ICMP_LIMIT]++;
 		return pkt_drop(m, (enum drop_reason)cold->drop);
 	}
-	int len = icmp_error_build(error, sizeof(error), rte_pktmbuf_mtod(m, uint8_t *), m->data_len,
-				   cold->icmp_type, cold->icmp_code, cold->mtu, src);
+	int len = icmp_error_build(error, sizeof(error), rte_pktmbuf_mtod(m, uint8_t *),
+				   m->data_len, cold->icmp_type, cold->icmp_code, cold->mtu, src);
 	if (len < 0 || (uint32_t)len > (uint32_t)m->data_len + rte_pktmbuf_tailroom(m)) {
 		w->drops[DROP_ICMP_LIMIT]++;
 		return pkt_drop(m, (enum drop_reason)cold->drop);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a customer's tunnel may bring in: addresses within the SA's selectors (RFC 4301 section
 // 5.2 step 4), the tier, and then either one of our media ports or what the allow-list names.
+#include "allow.h"
 #include "dispatch.h"
 #include "ip/ip.h"
-#include "allow.h"
 
 static bool selectors_pass(const struct sa_in *sa, const struct flow *f)
 {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Fragments addressed to the gateway: what is whole again goes where it would have gone in one
 // piece. Only ESP and UDP come here, and only up to the size of a buffer.
-#include <errno.h>
-
 #include "dispatch.h"
 #include "ip/ip.h"
 #include "ip/reasm.h"
 
+#include <errno.h>
+
 // Named drops of lib/ip.
 static const uint8_t drop_of[] = {
-	[REASM_TINY] = DROP_FRAG_TINY,	       [REASM_OVERLAP] = DROP_FRAG_OVERLAP,
+	[REASM_TINY] = DROP_FRAG_TINY,         [REASM_OVERLAP] = DROP_FRAG_OVERLAP,
 	[REASM_TOO_MANY] = DROP_FRAG_TOO_MANY, [REASM_TOO_BIG] = DROP_FRAG_TOO_BIG,
 	[REASM_TIMEOUT] = DROP_FRAG_TIMEOUT,
 };

@@ -19,7 +19,8 @@ static inline bool source_is_spoofed(struct worker *w, struct rte_mbuf *m, uint3
 }
 
 static inline uint8_t relay_rtcp(struct worker *w, struct rte_mbuf *m, struct leg *leg,
-				 const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp, bool muxed)
+				 const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp,
+				 bool muxed)
 {
 	enum latch_verdict v;
 

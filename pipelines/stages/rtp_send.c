@@ -42,7 +42,8 @@ static inline void headers_write(struct rte_mbuf *m, const struct leg *leg, uint
 	uint16_t sum = (uint16_t)~cksum_fold((uint64_t)leg->ip_sum + first + id + dst);
 
 	is.word[0] = (uint64_t)id << 32 | first;
-	is.word[1] = (uint64_t)leg->local_ip << 32 | (uint32_t)sum << 16 | IPPROTO_UDP << 8 | LEG_TTL;
+	is.word[1] =
+		(uint64_t)leg->local_ip << 32 | (uint32_t)sum << 16 | IPPROTO_UDP << 8 | LEG_TTL;
 	is.word[2] = (uint64_t)ports << 32 | dst;
 	uint64_t diff = cksum_diff32((uint32_t)(was.word[1] >> 32), leg->local_ip) +
 			cksum_diff32((uint32_t)was.word[2], dst) +

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The sources: this worker's queues, the other workers' handover rings, the kernel's frames.
-#include <rte_ethdev.h>
-
 #include "worker.h"
+
+#include <rte_ethdev.h>
 
 #define BURSTS_A_ROUND 4 // of one queue, before the next has its turn
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The Ethernet header of the nexthop in front, and out by the device's transmit queue.
-#include <rte_ethdev.h>
-
 #include "worker.h"
+
+#include <rte_ethdev.h>
 
 static void device_flush(struct worker *w, unsigned d)
 {
@@ -55,7 +55,8 @@ static inline uint8_t tx_one(struct worker *w, struct rte_mbuf *m, struct run *r
 	if (unlikely(!port->up))
 		return pkt_drop(m, DROP_PORT_DOWN);
 	if (unlikely(w->plane->device[port->device].txq[w->id] < 0))
-		return pkt_handover(m, w->plane->device[port->device].tx_owner, STAGE_tx, nh->index, 0);
+		return pkt_handover(m, w->plane->device[port->device].tx_owner, STAGE_tx, nh->index,
+				    0);
 	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *) - nh->l2_len;
 	memcpy(l2, nh->l2, 14);
 	if (unlikely(nh->l2_len == 18))

@@ -5,7 +5,8 @@
 //     cli_fake SOCKET [clients request_s answer_s idle_s out_bytes]
 //
 // Ends on SIGTERM. With customer "many", there are 30,000 calls.
-#include "api.h"
+#include "api/api.h"
+#include "api/api_server.h"
 #include "base/log.h"
 #include "control.h"
 #include "view.h"

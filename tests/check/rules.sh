@@ -144,7 +144,7 @@ bad() {
 	tree=$(mktemp -d)
 	mkdir -p "$tree/$(dirname "$file")" "$tree/app/trunklined" "$tree/pipelines/stages" "$tree/lib/esp"
 	spdx_line='// SPDX-License-Identifier: BSD-3-Clause'
-	printf '%s\n' "$spdx_line" >"$tree/app/trunklined/config.h"
+	printf '%s\n' "$spdx_line" >"$tree/app/trunklined/config/config.h"
 	printf '%s\n' "$spdx_line" >"$tree/pipelines/worker.h"
 	printf '%s\n' "$spdx_line" '#include "worker.h"' '// malloc(1) in a comment' \
 		'int a(void) { return m->free(1); }' >"$tree/pipelines/stages/good.c"
@@ -176,9 +176,9 @@ self_test() {
 	bad lib_is_pure lib/esp/esp.c '#include "pipelines/worker.h"'
 	bad lib_is_pure lib/esp/esp.c '#include "worker.h"'
 	bad lib_is_pure lib/esp/esp.c '#include "config.h"'
-	bad lib_is_pure lib/esp/esp.c '#include "../../app/trunklined/config.h"'
+	bad lib_is_pure lib/esp/esp.c '#include "../../app/trunklined/config/config.h"'
 	bad pipelines_below_app pipelines/trace.c '#include "config.h"'
-	bad pipelines_below_app pipelines/trace.c '#include "../app/trunklined/config.h"'
+	bad pipelines_below_app pipelines/trace.c '#include "../app/trunklined/config/config.h"'
 	bad stages_apart pipelines/stages/x.c '#include "good.c"'
 	bad stages_apart pipelines/stages/x.c '#include "stages/good.h"'
 	bad no_tag_memcmp lib/esp/esp.c 'if (memcmp(tag, icv, 16))'

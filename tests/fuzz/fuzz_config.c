@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Configuration files: the first byte says which one the rest is, 'c' a customer's beside a good main
 // file, anything else the main file beside a good customer's.
-#include "config_build.h"
+#include "config/config_build.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 // A directory of configuration files that tests may spoil: a copy of tests/check/good.
 #pragma once
 
-#include "config_build.h"
+#include "config/config_build.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // "device:" keys and EAL arguments; no EAL is started.
-#include "device_priv.h"
+#include "edge/device_priv.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

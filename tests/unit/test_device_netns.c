@@ -4,7 +4,7 @@
 // and iproute2; exits 77 without. Arguments: huge|nohuge, then af_packet|af_xdp|mistakes, then an MTU.
 //
 //   port outside ── veth a ═══ veth b ── port inside, and port tagged (VLAN 7)
-#include "device.h"
+#include "edge/device.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -109,8 +109,7 @@ Test(latch, learning_forgets_the_old_route)
 	leg.hairpin = 1;
 	cr_expect_eq(leg_latch(&leg, IP, PORT), LATCH_PASS);
 	cr_expect_eq(leg_latch(&leg, IP + 1, PORT), LATCH_REFUSED);
-	cr_expect(leg.nexthop == 78 && leg.route_gen == 6 && leg.hairpin &&
-			  leg.out_ip == IP,
+	cr_expect(leg.nexthop == 78 && leg.route_gen == 6 && leg.hairpin && leg.out_ip == IP,
 		  "only learning resets");
 }
 

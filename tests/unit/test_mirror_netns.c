@@ -6,12 +6,12 @@
 //   ip(8) ──► kernel ──netlink──► mirror ──► plane.lpm, plane.nexthop
 //                └── TAP outside, TAP inside ◄──► rings (this program is the only worker)
 #include "base/log.h"
-#include "defer.h"
-#include "device.h"
-#include "mirror.h"
+#include "edge/defer.h"
+#include "edge/device.h"
+#include "edge/mirror.h"
+#include "edge/tap.h"
 #include "pkt.h"
 #include "stage.h"
-#include "tap.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -239,7 +239,7 @@ static struct rte_mbuf *from_kernel(struct world *w, unsigned port)
 
 static void drain(struct world *w)
 {
-	void *m;
+	void *m = NULL;
 
 	live(w, 20);
 	for (unsigned i = 0; i < 2; i++)

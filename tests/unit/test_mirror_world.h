@@ -3,7 +3,7 @@
 // untagged, and IN, with a VLAN.
 #pragma once
 
-#include "mirror_core.h"
+#include "edge/mirror_core.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Canned rtnetlink messages, good and bad.
-#include "netlink.h"
+#include "edge/netlink.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

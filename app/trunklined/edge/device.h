@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "config.h"
+#include "config/config.h"
 #include "plane.h"
 
 #include <rte_mempool.h>

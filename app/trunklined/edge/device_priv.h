@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "config.h"
+#include "config/config.h"
 #include "device.h"
 
 #include <net/if.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "api.h"
+#include "api_server.h"
 
 #include "api/api.h"
 #include "api_handlers.h"
