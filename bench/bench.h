@@ -17,8 +17,10 @@ struct options {
 	unsigned batch;     // packets a drain
 	unsigned pairs;     // pairs of limit and path
 	bool full, no_huge, stages;
-	bool near;  // packets in the generator's caches, not in the shared one
-	int cpu[2]; // generator and sink, worker; -1: chosen
+	bool near;        // packets in the generator's caches, not in the shared one
+	int cpu[2];       // generator and sink, worker; -1: chosen
+	char vdev[2][96]; // ports of "wire"; with them there is no worker
+	int pid;          // whose CPU time "wire" takes
 };
 
 struct bench {
@@ -66,4 +68,5 @@ int cmd_tiers(struct bench *b, int argc, char **argv);
 int cmd_control(struct bench *b, int argc, char **argv);
 int cmd_quick(struct bench *b, int argc, char **argv);
 int cmd_compare(struct bench *b, int argc, char **argv);
+int cmd_wire(struct bench *b, int argc, char **argv);
 int cmd_list(struct bench *b, int argc, char **argv);

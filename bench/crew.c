@@ -174,27 +174,40 @@ static int cpus_choose(struct options *opt, struct err *err)
 
 int eal_open(struct bench *b, struct err *err)
 {
-	char lcores[64];
-	int rc = cpus_choose(&b->opt, err);
+	const struct options *o = &b->opt;
+	bool alone = o->vdev[0][0] != '\0'; // the other core is whoever's is measured
+	char lcores[64], *argv[32];
+	int argc = 0, rc = cpus_choose(&b->opt, err);
 
 	if (rc < 0)
 		return rc;
 	priority_raise();
-	crew.huge = !b->opt.no_huge && hugepages_take();
-	snprintf(lcores, sizeof(lcores), "0@%d,1@%d", b->opt.cpu[0], b->opt.cpu[1]);
-	char *huge[] = {"trunkline-bench", "--lcores",          lcores, "--in-memory", "--no-pci",
-			"--no-telemetry",  "--log-level=error", NULL};
-	char *flat[] = {
-		"trunkline-bench", "--lcores", lcores,           "--no-huge",         "-m", "1600",
-		"--no-shconf",     "--no-pci", "--no-telemetry", "--log-level=error", NULL};
-	if (crew.huge)
-		rc = rte_eal_init((int)RTE_DIM(huge) - 1, huge);
-	else
-		rc = rte_eal_init((int)RTE_DIM(flat) - 1, flat);
-	if (rc < 0)
+	crew.huge = !o->no_huge && hugepages_take();
+	snprintf(lcores, sizeof(lcores), alone ? "0@%d" : "0@%d,1@%d", o->cpu[0], o->cpu[1]);
+	argv[argc++] = "trunkline-bench";
+	argv[argc++] = "--lcores";
+	argv[argc++] = lcores;
+	if (crew.huge) {
+		argv[argc++] = "--in-memory";
+	} else {
+		argv[argc++] = "--no-huge";
+		argv[argc++] = "-m";
+		argv[argc++] = "1600";
+		argv[argc++] = "--no-shconf";
+	}
+	argv[argc++] = "--no-pci";
+	argv[argc++] = "--no-telemetry";
+	argv[argc++] = "--log-level=error";
+	for (unsigned i = 0; alone && i < 2; i++) {
+		argv[argc++] = "--vdev";
+		argv[argc++] = b->opt.vdev[i];
+	}
+	if (rte_eal_init(argc, argv) < 0)
 		return err_set(err, -rte_errno, "DPDK did not start: %s; try --no-huge",
 			       rte_strerror(rte_errno));
 	b->hz = rte_get_tsc_hz();
+	if (alone)
+		return 0;
 	rc = rte_eal_remote_launch(crew_loop, NULL, 1);
 	return rc < 0 ? err_set(err, rc, "worker core: %s", strerror(-rc)) : 0;
 }

@@ -22,24 +22,20 @@ static const struct command {
 	{"tiers", cmd_tiers, true, NULL,
 	 "highest rate without loss of each tier; 1G customers a worker"},
 	{"control", cmd_control, true, NULL, "SAs and calls a second under load, and their memory"},
+	{"wire", cmd_wire, false, NULL,
+	 "FLOWS.json: a relay between two interfaces (see bench/peers)"},
 	{"compare", cmd_compare, false, NULL, "BEFORE.json AFTER.json: what changed (2 % or more)"},
 	{"list", cmd_list, false, NULL, "names of the cases of path"},
 };
 
 static const struct option long_options[] = {
-	{"json", required_argument, NULL, 'j'},
-	{"filter", required_argument, NULL, 'f'},
-	{"seconds", required_argument, NULL, 's'},
-	{"burst", required_argument, NULL, 'b'},
-	{"batch", required_argument, NULL, 'n'},
-	{"pairs", required_argument, NULL, 'p'},
-	{"cpus", required_argument, NULL, 'c'},
-	{"full", no_argument, NULL, 'F'},
-	{"stages", no_argument, NULL, 'S'},
-	{"no-huge", no_argument, NULL, 'H'},
-	{"near", no_argument, NULL, 'N'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{"json", required_argument, NULL, 'j'},    {"filter", required_argument, NULL, 'f'},
+	{"seconds", required_argument, NULL, 's'}, {"burst", required_argument, NULL, 'b'},
+	{"batch", required_argument, NULL, 'n'},   {"pairs", required_argument, NULL, 'p'},
+	{"cpus", required_argument, NULL, 'c'},    {"full", no_argument, NULL, 'F'},
+	{"stages", no_argument, NULL, 'S'},        {"no-huge", no_argument, NULL, 'H'},
+	{"near", no_argument, NULL, 'N'},          {"pid", required_argument, NULL, 'P'},
+	{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 };
 
 static int usage(FILE *f, int rc)
@@ -96,6 +92,9 @@ static bool options_read(struct options *o, int argc, char **argv)
 			break;
 		case 'S':
 			o->stages = true;
+			break;
+		case 'P':
+			o->pid = atoi(optarg);
 			break;
 		case 'N':
 			o->near = true;

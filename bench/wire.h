@@ -3,6 +3,7 @@
 // both, so that the sink knows every byte that has to come.
 #pragma once
 
+#include "esp/sa.h"
 #include "rtp/rtp_hdr.h"
 
 #include <rte_ether.h>

@@ -108,6 +108,11 @@ struct plane {
 	ref_t sa_in[SPI_SLOTS] __attribute__((aligned(64)));
 };
 
+static inline struct customer *customer_load(const struct plane *p, uint16_t id)
+{
+	return __atomic_load_n(&p->customer[id], __ATOMIC_RELAXED); // dependent loads follow
+}
+
 // NULL if ip (network order) is none of ours.
 static inline const struct local_addr *local_lookup(const struct plane *p, uint32_t ip)
 {

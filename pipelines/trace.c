@@ -25,11 +25,12 @@ static void step_record(struct trace *t, enum stage_id stage, struct rte_mbuf *m
 // A packet is taken on where what the trace asks for is first known of it.
 static bool packet_wanted(const struct trace *t, enum stage_id stage, struct rte_mbuf *m)
 {
-	if (t->leg != NULL) {
+	if (t->by_call) {
 		if (stage != STAGE_rtp_relay)
 			return false;
 		const struct leg *leg = pkt_obj(m);
-		return leg == t->leg || REF_PTR(leg->peer) == t->leg;
+		return (leg->id == t->leg[0].id && leg->gen == t->leg[0].gen) ||
+		       (leg->id == t->leg[1].id && leg->gen == t->leg[1].gen);
 	}
 	if (t->customer != 0)
 		return stage != STAGE_classify && pkt_tag(m)->customer == t->customer;

@@ -223,7 +223,7 @@ void control_stop(struct control *ctl)
 	event_drop(ctl->second);
 	event_drop(ctl->calls_timer);
 	workers_stop(ctl);
-	if (ctl->call_by_id != NULL)
+	if (ctl->defer != NULL)
 		calls_close(ctl);
 	for (unsigned i = 1; i < CUSTOMERS_MAX; i++) {
 		struct sa_pair *pair;
@@ -234,10 +234,8 @@ void control_stop(struct control *ctl)
 		customer_remove(ctl, (uint16_t)i);
 	}
 	workers_close(ctl);
-	if (ctl->mirror != NULL)
-		mirror_close(ctl->mirror);
-	if (ctl->defer != NULL)
-		defer_close(ctl->defer);
+	mirror_close(ctl->mirror);
+	defer_close(ctl->defer);
 	for (unsigned i = 0; i < PORTS_MAX; i++)
 		if (ctl->tap[i] != NULL)
 			tap_close(ctl->tap[i]);

@@ -21,6 +21,7 @@ int calls_open(struct control *ctl, struct err *err)
 		.key_len = CALL_ID_MAX,
 		.hash_func = rte_hash_crc,
 		.socket_id = SOCKET_ID_ANY,
+		.extra_flag = RTE_HASH_EXTRA_FLAGS_EXT_TABLE, // what is announced fits
 	};
 
 	TAILQ_INIT(&ctl->calls);
@@ -99,7 +100,6 @@ static void leg_publish(struct control *ctl, struct leg *leg, unsigned media, bo
 	uint16_t port = ntohs(leg->local_port);
 	ref_t ref = REF_MAKE(leg, leg->owner) | (second ? REF_SECOND : 0);
 
-	slot_take(ctl, leg);
 	__atomic_store_n(leg_ref(ctl, media, port), ref, __ATOMIC_RELEASE);
 	if (!(leg->flags & LEG_RTCP_MUX))
 		__atomic_store_n(leg_ref(ctl, media, (uint16_t)(port + 1)), ref, __ATOMIC_RELEASE);
@@ -159,7 +159,10 @@ static int call_check(struct control *ctl, const struct config_call *cc, struct 
 		return err_set(err, -ENOSPC, "Parallel session limit reached (limits.calls: %u)",
 			       ctl->config->max_calls);
 	for (unsigned i = 0; i < 2; i++) {
-		int c = cc->leg[i].customer;
+		int c = cc->leg[i].customer, family = cc->leg[i].remote.addr.family;
+		if (family != 0 && family != AF_INET)
+			return err_set(err, -EAFNOSUPPORT, "leg %c: remote is IPv4 for now",
+				       'a' + (int)i);
 		if (c > 0 && (c >= CUSTOMERS_MAX || ctl->plane->customer[c] == NULL))
 			return err_set(err, -ENOENT, "leg %c: no such customer", 'a' + (int)i);
 	}
@@ -177,12 +180,8 @@ int control_call_add(struct control *ctl, struct config_call *cc, struct err *er
 	if (rc < 0 || (rc = ports_take(ctl, cc, media, err)) < 0)
 		return rc;
 	call = rte_zmalloc("call", sizeof(*call), 0);
-	if (call == NULL || rte_mempool_get(ctl->leg_pool, (void **)&pair) < 0) {
-		rte_free(call);
-		for (unsigned i = 0; i < 2; i++)
-			port_pool_give(&ctl->ports[media[i]], cc->leg[i].port);
-		return err_set(err, -ENOMEM, "no memory (raise memory.megabytes)");
-	}
+	if (call == NULL || rte_mempool_get(ctl->leg_pool, (void **)&pair) < 0)
+		goto no_memory;
 	memset(pair, 0, sizeof(*pair));
 	snprintf(call->id, sizeof(call->id), "%s", cc->id);
 	call->clock_rate = cc->clock_rate;
@@ -197,14 +196,25 @@ int control_call_add(struct control *ctl, struct config_call *cc, struct err *er
 	}
 	for (unsigned i = 0; i < 2; i++)
 		call->leg[i]->peer = REF_MAKE(call->leg[!i], call->leg[!i]->owner);
-	rte_hash_add_key_data(ctl->call_by_id, call->id, call);
+	if ((rc = rte_hash_add_key_data(ctl->call_by_id, call->id, call)) < 0) {
+		rte_mempool_put(ctl->leg_pool, pair);
+		goto no_memory;
+	}
 	TAILQ_INSERT_TAIL(&ctl->calls, call, link);
 	ctl->n_calls++;
+	// Both halves are whole before the first packet: it goes from one to the other.
+	for (unsigned i = 0; i < 2; i++)
+		slot_take(ctl, call->leg[i]);
 	for (unsigned i = 0; i < 2; i++) {
 		leg_publish(ctl, call->leg[i], call->media[i], i == 1);
 		peer_resolve(ctl, call->leg[i]);
 	}
 	return 0;
+no_memory:
+	rte_free(call);
+	for (unsigned i = 0; i < 2; i++)
+		port_pool_give(&ctl->ports[media[i]], cc->leg[i].port);
+	return err_set(err, -ENOMEM, "no memory (raise memory.megabytes)");
 }
 
 // The pool is the control thread's, so is this.

@@ -50,14 +50,24 @@ static uint16_t owner_choose(const struct control *ctl, uint16_t id,
 	return cc->worker >= 0 ? (uint16_t)cc->worker : (uint16_t)(id % ctl->plane->n_workers);
 }
 
+// Numbers go round: one that was given back rests as long as can be, for packets of the customer who
+// had it may be on their way between stages or workers. 0: none is left.
+static uint16_t id_take(struct control *ctl)
+{
+	for (unsigned i = 1; i < CUSTOMERS_MAX; i++) {
+		ctl->customer_last = (uint16_t)(ctl->customer_last % (CUSTOMERS_MAX - 1) + 1);
+		if (ctl->customer[ctl->customer_last].plane == NULL)
+			return ctl->customer_last;
+	}
+	return 0;
+}
+
 int customer_add(struct control *ctl, const struct config_customer *cc, struct err *err)
 {
 	uint64_t now = rte_rdtsc(), hz = ctl->plane->tsc_hz;
-	uint16_t id = 1;
+	uint16_t id = id_take(ctl);
 
-	while (id < CUSTOMERS_MAX && ctl->customer[id].plane != NULL)
-		id++;
-	if (id == CUSTOMERS_MAX)
+	if (id == 0)
 		return err_set(err, -ENOSPC,
 			       "customer %s: there are %d already, the most there can be", cc->name,
 			       CUSTOMERS_MAX - 1);
@@ -82,7 +92,7 @@ int customer_add(struct control *ctl, const struct config_customer *cc, struct e
 	return id;
 }
 
-static void routes_withdraw(struct control *ctl, uint16_t id)
+void customer_routes_withdraw(struct control *ctl, uint16_t id)
 {
 	struct customer_state *cs = &ctl->customer[id];
 
@@ -97,17 +107,37 @@ static int routes_install(struct control *ctl, uint16_t id, struct err *err)
 {
 	struct customer_state *cs = &ctl->customer[id];
 
-	if (cs->routed)
+	if (cs->routed || TAILQ_EMPTY(&cs->sas))
 		return 0;
 	cs->routed = true;
 	for (unsigned i = 0; i < cs->config->n_domain; i++) {
 		int rc = mirror_tunnel_add(ctl->mirror, &cs->config->domain[i], id, err);
 		if (rc < 0) {
-			routes_withdraw(ctl, id);
+			customer_routes_withdraw(ctl, id);
 			return rc;
 		}
 	}
 	return 0;
+}
+
+// The policies of the customer's SAs, in a fresh object; without memory for one, if they fit, in the
+// old one, for which the workers do without policies for a moment. NULL: neither.
+static struct spd *spd_make(struct control *ctl, struct customer_state *cs, uint32_t n)
+{
+	struct spd *old = (struct spd *)(uintptr_t)cs->plane->spd;
+	struct spd *spd = rte_zmalloc("spd", sizeof(*spd) + n * sizeof(spd->sa[0]), 64);
+	struct sa_pair *pair;
+
+	if (spd == NULL && old != NULL && n <= old->n) {
+		__atomic_store_n(&cs->plane->spd, NULL, __ATOMIC_RELEASE);
+		rte_rcu_qsbr_synchronize(ctl->plane->qsbr, RTE_QSBR_THRID_INVALID);
+		old->n = 0;
+		spd = old;
+	}
+	if (spd != NULL)
+		TAILQ_FOREACH (pair, &cs->sas, of_customer)
+			spd->sa[spd->n++] = pair->out;
+	return spd;
 }
 
 int customer_spd_publish(struct control *ctl, uint16_t id, struct err *err)
@@ -120,17 +150,13 @@ int customer_spd_publish(struct control *ctl, uint16_t id, struct err *err)
 
 	TAILQ_FOREACH (pair, &cs->sas, of_customer)
 		n++;
-	if (n > 0) {
-		spd = rte_zmalloc("spd", sizeof(*spd) + n * sizeof(spd->sa[0]), 64);
-		if (spd == NULL)
-			return err_set(err, -ENOMEM, "no memory (raise memory.megabytes)");
-		TAILQ_FOREACH (pair, &cs->sas, of_customer)
-			spd->sa[spd->n++] = pair->out;
-	}
+	if (n > 0 && (spd = spd_make(ctl, cs, n)) == NULL)
+		return err_set(err, -ENOMEM, "no memory (raise memory.megabytes)");
 	__atomic_store_n(&cs->plane->spd, spd, __ATOMIC_RELEASE);
-	defer_free(ctl->defer, (void *)(uintptr_t)old, object_free);
+	if (old != spd)
+		defer_free(ctl->defer, (void *)(uintptr_t)old, object_free);
 	if (n == 0) {
-		routes_withdraw(ctl, id);
+		customer_routes_withdraw(ctl, id);
 		return 0;
 	}
 	return routes_install(ctl, id, err);
@@ -143,24 +169,22 @@ int customer_change(struct control *ctl, uint16_t id, const struct config_custom
 	struct customer *c = cs->plane;
 	const struct allow_list *old = c->allow;
 	struct allow_list *allow = allow_make(cc);
-	bool routed = cs->routed;
 
-	if (allow == NULL)
-		return err_set(err, -ENOMEM, "customer %s: no memory", cc->name);
+	cs->config = cc;
+	// Without memory for what it may reach from now on, it reaches nothing but its calls.
 	__atomic_store_n(&c->allow, allow, __ATOMIC_RELEASE);
 	defer_free(ctl->defer, (void *)(uintptr_t)old, object_free);
 	tier_bucket_set_rate(&c->in, cc->rate, cc->burst_ms, ctl->plane->tsc_hz);
 	tier_bucket_set_rate(&c->out, cc->rate, cc->burst_ms, ctl->plane->tsc_hz);
-	routes_withdraw(ctl, id);
-	cs->config = cc;
-	return routed ? routes_install(ctl, id, err) : 0;
+	int rc = routes_install(ctl, id, err);
+	return allow != NULL ? rc : err_set(err, -ENOMEM, "customer %s: no memory", cc->name);
 }
 
 void customer_remove(struct control *ctl, uint16_t id)
 {
 	struct customer *c = ctl->customer[id].plane;
 
-	routes_withdraw(ctl, id);
+	customer_routes_withdraw(ctl, id);
 	__atomic_store_n(&ctl->plane->customer[id], NULL, __ATOMIC_RELEASE);
 	defer_free(ctl->defer, (void *)(uintptr_t)c->allow, object_free);
 	defer_free(ctl->defer, c, object_free);

@@ -13,26 +13,48 @@
 #define HANDOVER_RING 4096
 #define ICMP_PER_SECOND 500
 
+// The entry of ip, or one that it may have: that of an address which is ours no more, so that
+// addresses may come and go, or an empty one as long as another stays empty (a lookup ends there).
+static struct local_addr *local_slot(struct plane *plane, uint32_t ip, bool make)
+{
+	struct local_addr *unused = NULL;
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < LOCALS_MAX; i++)
+		taken += plane->local[i].ip != 0;
+	for (uint32_t i = LOCAL_HASH(ip);; i = (i + 1) & (LOCALS_MAX - 1)) {
+		struct local_addr *l = &plane->local[i];
+		if (l->ip == ip)
+			return l;
+		if (l->ip != 0 && l->kind == LOCAL_NONE && unused == NULL)
+			unused = l;
+		if (l->ip != 0)
+			continue;
+		if (!make)
+			return NULL;
+		return unused != NULL ? unused : taken < LOCALS_MAX - 1 ? l : NULL;
+	}
+}
+
 void local_set(struct plane *plane, uint32_t ip, uint8_t kind, uint8_t media, bool present)
 {
-	uint32_t i = LOCAL_HASH(ip), left = LOCALS_MAX - 1;
+	struct local_addr *l = local_slot(plane, ip, present);
 
-	while (plane->local[i].ip != 0 && plane->local[i].ip != ip && left-- > 0)
-		i = (i + 1) & (LOCALS_MAX - 1);
-	struct local_addr *l = &plane->local[i];
-	if (l->ip == 0 && left == 0) {
-		log_error("more than %d addresses of our own; one is ignored", LOCALS_MAX - 1);
+	if (l == NULL) {
+		if (present)
+			log_error("more than %d addresses of our own; one is ignored",
+				  LOCALS_MAX - 1);
 		return;
 	}
 	if (present) {
 		if (kind & LOCAL_MEDIA)
 			l->media = media;
-		l->kind |= kind;
+		// The address before its kind: until then it is found as none of ours.
+		__atomic_store_n(&l->ip, ip, __ATOMIC_RELEASE);
+		__atomic_store_n(&l->kind, (uint8_t)(l->kind | kind), __ATOMIC_RELEASE);
 	} else {
-		l->kind &= (uint8_t)~kind;
+		__atomic_store_n(&l->kind, (uint8_t)(l->kind & ~kind), __ATOMIC_RELEASE);
 	}
-	// The address last: a worker that finds it finds the rest.
-	__atomic_store_n(&l->ip, ip, __ATOMIC_RELEASE);
 	uint32_t gen = plane->route_gen + 1;
 	__atomic_store_n(&plane->route_gen, gen != 0 ? gen : 1, __ATOMIC_RELEASE);
 }

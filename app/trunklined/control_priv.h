@@ -87,6 +87,7 @@ struct control {
 	time_t started;
 
 	struct customer_state customer[CUSTOMERS_MAX]; // 0 is none
+	uint16_t customer_last;                        // number that was given out last
 	struct sa_list sas;
 	unsigned n_sas;
 
@@ -123,9 +124,12 @@ uint16_t customer_find(const struct control *ctl, const char *name);
 int customer_add(struct control *ctl, const struct config_customer *cc, struct err *err);
 // Its SAs and calls are gone already.
 void customer_remove(struct control *ctl, uint16_t id);
-// Tier, allow-list or domain have changed; SAs, calls and counters stay.
+// Tier, allow-list or domain have changed; SAs, calls and counters stay. If the domain has changed,
+// its routes are withdrawn already (customer_routes_withdraw): another customer may have them now. cc
+// is the customer's from now on even if there is no memory or no room for something.
 int customer_change(struct control *ctl, uint16_t id, const struct config_customer *cc,
 		    struct err *err);
+void customer_routes_withdraw(struct control *ctl, uint16_t id);
 // The customer's outbound SAs have changed: publishes them, and the routes of its domain while
 // there are any.
 int customer_spd_publish(struct control *ctl, uint16_t id, struct err *err);

@@ -39,6 +39,14 @@ static const struct config_call *call_in(const struct config *cfg, const char *i
 	return NULL;
 }
 
+// An SPI may have become another customer's by the API.
+static bool sa_is_of(struct control *ctl, uint32_t spi_in, const char *name)
+{
+	const struct sa_pair *pair = sa_find(ctl, spi_in);
+
+	return pair != NULL && strcmp(ctl->customer[pair->customer].plane->name, name) == 0;
+}
+
 // A call's customers by their numbers in the plane instead of the configuration's.
 static int call_apply(struct control *ctl, const struct config *cfg, const struct config_call *cc,
 		      struct err *err)
@@ -73,7 +81,8 @@ static void old_remove(struct control *ctl, const struct config *old, const stru
 			const struct config_sa *sa = sa_in_config(is, was->sas[j].spi_in);
 			if (sa != NULL && !moved && config_sa_equal(sa, &was->sas[j]))
 				continue;
-			n->sas += control_sa_del(ctl, was->sas[j].spi_in, NULL) == 0;
+			n->sas += sa_is_of(ctl, was->sas[j].spi_in, was->name) &&
+				  control_sa_del(ctl, was->sas[j].spi_in, NULL) == 0;
 		}
 	}
 }
@@ -96,31 +105,43 @@ static void customer_drop(struct control *ctl, uint16_t id)
 static int customers_change(struct control *ctl, const struct config *old, const struct config *cfg,
 			    struct changes *n, struct err *err)
 {
+	int failed = 0;
+
 	for (unsigned i = 0; old != NULL && i < old->n_customers; i++) {
 		const struct config_customer *was = &old->customers[i];
 		const struct config_customer *is = customer_in(cfg, was->name);
-		if (is != NULL && is->worker == was->worker)
+		uint16_t id = customer_find(ctl, was->name); // 0: there was no room for it
+		if (id == 0 || (is != NULL && is->worker == was->worker))
 			continue;
-		customer_drop(ctl, customer_find(ctl, was->name));
+		customer_drop(ctl, id);
 		n->customers++;
+	}
+	// A network that one customer has lost another may have got: first all withdraw.
+	for (unsigned i = 0; old != NULL && i < cfg->n_customers; i++) {
+		uint16_t id = customer_find(ctl, cfg->customers[i].name);
+		if (id != 0 && !config_domain_equal(ctl->customer[id].config, &cfg->customers[i]))
+			customer_routes_withdraw(ctl, id);
 	}
 	for (unsigned i = 0; i < cfg->n_customers; i++) {
 		const struct config_customer *is = &cfg->customers[i];
 		uint16_t id = customer_find(ctl, is->name);
+		struct err why;
 		int rc = 0;
 		if (id == 0) {
-			rc = customer_add(ctl, is, err);
+			rc = customer_add(ctl, is, &why);
 			n->customers++;
 		} else if (config_customer_equal(ctl->customer[id].config, is)) {
 			ctl->customer[id].config = is;
 		} else {
-			rc = customer_change(ctl, id, is, err);
+			rc = customer_change(ctl, id, is, &why);
 			n->customers++;
 		}
-		if (rc < 0)
-			return rc;
+		if (rc < 0 && failed == 0) { // the others have to leave the old configuration
+			failed = rc;
+			*err = why;
+		}
 	}
-	return 0;
+	return failed;
 }
 
 static int new_add(struct control *ctl, const struct config *cfg, struct changes *n,
@@ -131,7 +152,7 @@ static int new_add(struct control *ctl, const struct config *cfg, struct changes
 	for (unsigned i = 0; i < cfg->n_customers; i++) {
 		const struct config_customer *cc = &cfg->customers[i];
 		for (unsigned j = 0; j < cc->n_sas; j++) {
-			if (sa_find(ctl, cc->sas[j].spi_in) != NULL)
+			if (sa_is_of(ctl, cc->sas[j].spi_in, cc->name))
 				continue;
 			if ((rc = control_sa_add(ctl, cc->name, &cc->sas[j], err)) < 0) {
 				err_prefix(err, "%s:%d: sas[%u]", cc->file, cc->sas[j].line, j);

@@ -38,7 +38,14 @@ static int selectors_in(const struct config_sa *sa, struct sa_spec *spec, struct
 
 	if (sa->n_remote == 0)
 		return err_set(err, -EINVAL, "no remote networks; name at least one");
-	if (n_local * sa->n_remote > SA_SELECTORS_MAX)
+	for (unsigned i = 0; i < sa->n_local + sa->n_remote; i++) {
+		const struct ip_prefix *p =
+			i < sa->n_local ? &sa->local_nets[i] : &sa->remote_nets[i - sa->n_local];
+		if (p->addr.family != AF_INET)
+			return err_set(err, -EAFNOSUPPORT, "networks of an SA are IPv4 for now");
+	}
+	if (n_local > SA_SELECTORS_MAX || sa->n_remote > SA_SELECTORS_MAX ||
+	    n_local * sa->n_remote > SA_SELECTORS_MAX)
 		return err_set(err, -EINVAL,
 			       "%u local times %u remote networks; an SA takes %d pairs at most, "
 			       "spread them over several SAs",

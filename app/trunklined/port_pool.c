@@ -19,7 +19,7 @@ int port_pool_open(struct port_pool *p, uint16_t lo, uint16_t hi)
 		return -ENOMEM;
 	}
 	memset(p->position, 0xff, PAIRS * sizeof(*p->position));
-	for (uint32_t port = (lo + 1u) & ~1u; port + 1 <= hi; port += 2)
+	for (uint32_t port = lo < 2 ? 2 : (lo + 1u) & ~1u; port + 1 <= hi; port += 2)
 		port_pool_give(p, (uint16_t)port);
 	return 0;
 }
@@ -43,7 +43,7 @@ int port_pool_take(struct port_pool *p, uint16_t port)
 		at = (uint32_t)rte_rand_max(p->n);
 		port = p->port[at];
 	} else {
-		at = p->position[port / 2];
+		at = port % 2 != 0 ? TAKEN : p->position[port / 2];
 		if (at == TAKEN)
 			return -EADDRINUSE;
 	}

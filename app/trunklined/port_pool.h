@@ -15,7 +15,7 @@ struct port_pool {
 // lo..hi inclusive; pairs that lie wholly within. Returns 0 or -ENOMEM.
 int port_pool_open(struct port_pool *p, uint16_t lo, uint16_t hi);
 void port_pool_close(struct port_pool *p);
-// port: an even one, or 0 for any. Returns the port, -EADDRINUSE if it is taken or not in the
-// range, -ENOSPC if none is left.
+// port: an even one, or 0 for any. Returns the port, -EADDRINUSE if it is taken, odd or not in
+// the range, -ENOSPC if none is left.
 int port_pool_take(struct port_pool *p, uint16_t port);
 void port_pool_give(struct port_pool *p, uint16_t port);

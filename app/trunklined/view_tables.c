@@ -122,7 +122,7 @@ static void leg_fill(const struct control *ctl, const struct leg *leg, uint32_t 
 
 	v->local = endpoint_of(leg->local_ip, leg->local_port);
 	v->remote = endpoint_of(leg->out_ip, leg->out_port);
-	v->rtcp = endpoint_of(leg->rtcp_ip, leg->rtcp_port);
+	v->rtcp = endpoint_of(leg_rtcp_ip(leg), leg_rtcp_port(leg));
 	if (leg->customer != 0 && ctl->customer[leg->customer].plane != NULL)
 		v->customer = ctl->customer[leg->customer].plane->name;
 	v->latch = leg->latch == LATCH_OPEN      ? VIEW_LATCH_OPEN
@@ -304,11 +304,11 @@ static void tier_fill(const struct control *ctl, const struct tier_bucket *b,
 	v->over_pps = (double)(now->over - before->over) / view_seconds(ctl);
 }
 
-static void customer_fill(struct control *ctl, unsigned id, struct view_customer *v)
+static void customer_fill(struct control *ctl, unsigned id, unsigned calls,
+			  struct view_customer *v)
 {
 	const struct customer_state *cs = &ctl->customer[id];
 	const struct sa_pair *pair;
-	const struct call *call;
 	uint64_t last = 0;
 
 	v->name = cs->plane->name;
@@ -316,12 +316,11 @@ static void customer_fill(struct control *ctl, unsigned id, struct view_customer
 	v->worker = cs->plane->owner;
 	v->gateway = cs->config->gateway;
 	v->domains = cs->config->n_domain;
+	v->calls = calls;
 	TAILQ_FOREACH (pair, &cs->sas, of_customer) {
 		v->sas++;
 		last = pair->in->last_tsc > last ? pair->in->last_tsc : last;
 	}
-	TAILQ_FOREACH (call, &ctl->calls, link)
-		v->calls += call->leg[0]->customer == id || call->leg[1]->customer == id;
 	v->last = view_age(ctl, last);
 	tier_fill(ctl, &cs->plane->in, &ctl->before.customer_in[id], &ctl->now.customer_in[id],
 		  &v->in);
@@ -331,13 +330,20 @@ static void customer_fill(struct control *ctl, unsigned id, struct view_customer
 
 size_t view_customers(struct control *ctl, struct view_customer **out)
 {
+	unsigned calls[CUSTOMERS_MAX] = {0};
+	const struct call *call;
 	size_t n = 0;
 
 	if ((*out = calloc(CUSTOMERS_MAX, sizeof(**out))) == NULL)
 		return 0;
+	TAILQ_FOREACH (call, &ctl->calls, link) {
+		uint16_t a = call->leg[0]->customer, b = call->leg[1]->customer;
+		calls[a]++;
+		calls[b] += a != b;
+	}
 	for (unsigned i = 1; i < CUSTOMERS_MAX; i++)
 		if (ctl->customer[i].plane != NULL)
-			customer_fill(ctl, i, &(*out)[n++]);
+			customer_fill(ctl, i, calls[i], &(*out)[n++]);
 	return n;
 }
 

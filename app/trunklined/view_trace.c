@@ -12,18 +12,20 @@
 #define TRACE_DEFAULT 20
 #define TRACE_MAX 1000
 
-static int filter_customer(struct control *ctl, const struct view_trace_filter *f, uint16_t *id,
-			   const struct leg **a, struct err *err)
+static int filter_read(struct control *ctl, const struct view_trace_filter *f, struct trace *t,
+		       struct err *err)
 {
-	*id = 0;
-	*a = NULL;
-	if (f->customer != NULL && (*id = customer_find(ctl, f->customer)) == 0)
+	if (f->customer != NULL && (t->customer = customer_find(ctl, f->customer)) == 0)
 		return err_set(err, -ENOENT, "there is no customer %s", f->customer);
-	if (f->call != NULL) {
-		const struct call *call = call_find(ctl, f->call);
-		if (call == NULL)
-			return err_set(err, -ENOENT, "there is no call %s", f->call);
-		*a = call->leg[0];
+	if (f->call == NULL)
+		return 0;
+	const struct call *call = call_find(ctl, f->call);
+	if (call == NULL)
+		return err_set(err, -ENOENT, "there is no call %s", f->call);
+	t->by_call = true;
+	for (unsigned i = 0; i < 2; i++) {
+		t->leg[i].id = call->leg[i]->id;
+		t->leg[i].gen = call->leg[i]->gen;
 	}
 	return 0;
 }
@@ -31,23 +33,18 @@ static int filter_customer(struct control *ctl, const struct view_trace_filter *
 int control_trace_start(struct control *ctl, const struct view_trace_filter *f, struct err *err)
 {
 	uint32_t want = f->count == 0 ? TRACE_DEFAULT : f->count < TRACE_MAX ? f->count : TRACE_MAX;
-	const struct leg *leg;
-	uint16_t id;
+	struct trace filter = {.want = want, .max = want * STEPS_PER_PACKET};
 	int rc;
 
 	if (ctl->tracing)
 		return err_set(err, -EBUSY, "a trace is running; see: trunkline trace stop");
-	if ((rc = filter_customer(ctl, f, &id, &leg, err)) < 0)
+	if ((rc = filter_read(ctl, f, &filter, err)) < 0)
 		return rc;
 	for (unsigned i = 0; i < ctl->plane->n_workers; i++) {
-		uint32_t max = want * STEPS_PER_PACKET;
-		struct trace *t = calloc(1, sizeof(*t) + max * sizeof(t->step[0]));
+		struct trace *t = calloc(1, sizeof(*t) + filter.max * sizeof(t->step[0]));
 		if (t == NULL)
 			return err_set(err, -ENOMEM, "no memory for a trace");
-		t->want = want;
-		t->customer = id;
-		t->leg = leg;
-		t->max = max;
+		*t = filter;
 		free(ctl->trace[i]);
 		ctl->trace[i] = t;
 	}

@@ -80,6 +80,17 @@ static inline struct leg *leg_other(struct leg *leg, bool second)
 	return second ? leg - 1 : leg + 1;
 }
 
+// Where RTCP goes: with LEG_RTCP_MUX wherever RTP does. 0: nowhere yet. Network order.
+static inline uint32_t leg_rtcp_ip(const struct leg *leg)
+{
+	return leg->flags & LEG_RTCP_MUX ? leg->out_ip : leg->rtcp_ip;
+}
+
+static inline uint16_t leg_rtcp_port(const struct leg *leg)
+{
+	return leg->flags & LEG_RTCP_MUX ? leg->out_port : leg->rtcp_port;
+}
+
 #define TICK_SHIFT 20 // TSC ticks in a leg's tick: about 0.4 ms at 2.6 GHz
 
 enum latch_verdict { LATCH_PASS, LATCH_REFUSED };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Ethernet, VLAN and IPv4 checks; afterwards data_off is at the IPv4 header and the data is cut to
 // the IPv4 total length. Decides whether a packet is for us, or in transit from the platform's side.
+#include "adjacency.h"
 #include "dispatch.h"
 #include "ip/ip.h"
 
@@ -96,7 +97,7 @@ static uint8_t classify_ipv4(struct worker *w, struct rte_mbuf *m, const struct 
 		return dispatch_local(w, m, local, true);
 	if (!port->inside)
 		return pkt_drop(m, DROP_TRANSIT_DENIED);
-	if (local_lookup(w->plane, ip->src_addr) != NULL)
+	if (local_lookup(w->plane, ip->src_addr) != NULL || tunnel_to(w->plane, ip->src_addr) != 0)
 		return pkt_drop(m, DROP_IP_SOURCE);
 	return STAGE_route;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // To the kernel, by the TAP of the port that the packet came in by: ARP, IKE, ping, BGP, and what
 // needs a neighbour resolved. Rate-limited a port, so that a flood costs its own port only.
-#include "worker.h"
+#include "adjacency.h"
 
 #include <rte_ether.h>
 #include <rte_ring.h>
@@ -20,10 +20,26 @@ static void ethernet_restore(struct worker *w, struct rte_mbuf *m, uint8_t port)
 	}
 }
 
+// The kernel answers whoever the source is, and trusts its own answers into tunnels: what comes in
+// the clear must not come from behind one.
+static bool source_is_spoofed(struct worker *w, struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth =
+		(const struct rte_ether_hdr *)(rte_pktmbuf_mtod(m, uint8_t *) - sizeof(*eth));
+
+	if (pkt_tag(m)->flags & (PKT_FROM_TUNNEL | PKT_OURS))
+		return false;
+	return eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
+	       m->data_len >= sizeof(struct rte_ipv4_hdr) &&
+	       tunnel_to(w->plane, pkt_ip(m)->src_addr) != 0;
+}
+
 static uint8_t exception_one(struct worker *w, struct rte_mbuf *m)
 {
 	uint8_t port = pkt_port(m);
 
+	if (source_is_spoofed(w, m))
+		return pkt_drop(m, DROP_IP_SOURCE);
 	if (!event_admit(&w->punt_limit[port], w->now))
 		return pkt_drop(m, DROP_PUNT_LIMIT);
 	if (w->punt[port] == NULL || rte_pktmbuf_headroom(m) < sizeof(struct rte_ether_hdr))

@@ -13,8 +13,8 @@ static uint8_t hairpin_one(struct worker *w, struct rte_mbuf *m)
 	struct rte_ipv4_hdr *ip = pkt_ip(m);
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
 	bool rtcp = tag->flags & PKT_RTCP;
-	uint32_t to = rtcp ? leg->rtcp_ip : leg->out_ip;
-	uint16_t port = rtcp ? leg->rtcp_port : leg->out_port;
+	uint32_t to = rtcp ? leg_rtcp_ip(leg) : leg->out_ip;
+	uint16_t port = rtcp ? leg_rtcp_port(leg) : leg->out_port;
 
 	if (unlikely(++tag->hops > HOPS_MAX))
 		return pkt_drop(m, DROP_HAIRPIN_LOOP);

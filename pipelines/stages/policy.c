@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a customer's tunnel may bring in: addresses within the SA's selectors (RFC 4301 section
 // 5.2 step 4), the tier, and then either one of our media ports or what the allow-list names.
+#include "adjacency.h"
 #include "allow.h"
 #include "dispatch.h"
 #include "ip/ip.h"
@@ -17,6 +18,16 @@ static bool selectors_pass(const struct sa_in *sa, const struct flow *f)
 	return false;
 }
 
+// Selectors may be wide; but nobody sends from our addresses, or from another customer's.
+static bool source_is_spoofed(const struct plane *p, uint32_t ip, uint16_t customer)
+{
+	uint32_t first = ip & 0xff;
+	uint16_t whose = tunnel_to(p, ip);
+
+	return first >= 224 || first == 127 || ip == 0 || local_lookup(p, ip) != NULL ||
+	       (whose != 0 && whose != customer);
+}
+
 // A packet that goes beyond the media ports.
 static uint8_t policy_transit(struct worker *w, struct rte_mbuf *m, const struct customer *c,
 			      const struct flow *f, const struct local_addr *local)
@@ -25,18 +36,19 @@ static uint8_t policy_transit(struct worker *w, struct rte_mbuf *m, const struct
 
 	if (!ip4_header_ok(ip))
 		return pkt_drop(m, DROP_IP_CHECKSUM);
+	if (source_is_spoofed(w->plane, ip->src_addr, c->id))
+		return pkt_drop(m, DROP_IP_SOURCE);
 	if (!allow_match(c, f->dst, f->proto, f->ports_known, f->dport))
 		return pkt_drop(m, DROP_NOT_ALLOWED);
 	if (local != NULL)
 		return STAGE_exception;
-	(void)w;
 	return STAGE_route;
 }
 
 static inline uint8_t policy_one(struct worker *w, struct rte_mbuf *m)
 {
 	struct sa_in *sa = pkt_obj(m);
-	struct customer *c = w->plane->customer[sa->customer];
+	struct customer *c = customer_load(w->plane, sa->customer);
 	const struct rte_ipv4_hdr *ip = pkt_ip(m);
 	struct flow f;
 
@@ -52,9 +64,11 @@ static inline uint8_t policy_one(struct worker *w, struct rte_mbuf *m)
 	if (unlikely(!tier_admit(&c->in, pkt_wire_len(m), w->now)))
 		return pkt_drop(m, DROP_TIER_IN);
 	const struct local_addr *local = local_lookup(w->plane, ip->dst_addr);
-	if (likely(local != NULL && (local->kind & LOCAL_MEDIA) && f.ports_known &&
-		   f.proto == IPPROTO_UDP))
+	if (likely(local != NULL && (local->kind & LOCAL_MEDIA) && f.proto == IPPROTO_UDP)) {
+		if (unlikely(ip->fragment_offset & RTE_BE16(0x3fff)))
+			return pkt_drop(m, DROP_FRAGMENT);
 		return dispatch_local(w, m, local, false);
+	}
 	return policy_transit(w, m, c, &f, local);
 }
 
@@ -62,7 +76,7 @@ void stage_policy(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *
 {
 	for (uint16_t i = 0; i < n; i++) {
 		const struct sa_in *sa = pkt_obj(pkt[i]);
-		const struct customer *c = w->plane->customer[sa->customer];
+		const struct customer *c = customer_load(w->plane, sa->customer);
 		if (likely(c != NULL))
 			rte_prefetch0(&c->in);
 		dispatch_prefetch(w->plane, pkt_ip(pkt[i]));

@@ -6,6 +6,7 @@
 #include "ip/reasm.h"
 
 #include <errno.h>
+#include <rte_ether.h>
 
 // Named drops of lib/ip.
 static const uint8_t drop_of[] = {
@@ -30,6 +31,9 @@ static struct rte_mbuf *datagram_make(struct worker *w, const struct reasm_out *
 		rte_pktmbuf_free(m);
 		return NULL;
 	}
+	// The kernel gets it with the first one's link-layer header, which lies in front still.
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *) - RTE_ETHER_HDR_LEN,
+	       rte_pktmbuf_mtod(first, uint8_t *) - RTE_ETHER_HDR_LEN, RTE_ETHER_HDR_LEN);
 	m->data_len = (uint16_t)len;
 	m->pkt_len = (uint32_t)len;
 	m->port = first->port;

@@ -13,6 +13,9 @@ static uint8_t too_big(struct rte_mbuf *m, const struct nexthop *nh)
 	struct pkt_cold *cold = pkt_cold(m);
 
 	cold->mtu = nh->mtu;
+	if ((pkt_tag(m)->flags & PKT_OUTER) &&
+	    (pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)))
+		return pkt_drop(m, DROP_TOO_BIG); // nobody to tell: we are the sender
 	if (pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) {
 		cold->icmp_type = ICMP_UNREACHABLE;
 		cold->icmp_code = ICMP_FRAG_NEEDED;
@@ -40,7 +43,14 @@ static uint8_t route_one(struct worker *w, struct rte_mbuf *m)
 	const struct plane *p = w->plane;
 	struct rte_ipv4_hdr *ip = pkt_ip(m);
 	struct pkt_tag *tag = pkt_tag(m);
+	const struct nexthop *nh = nexthop_get(p, route_lookup(p, ip->dst_addr));
 
+	if (nh == NULL)
+		return pkt_drop(m, DROP_NO_ROUTE);
+	// The platform may send into tunnels; for the rest we are no router.
+	if (!(tag->flags & (PKT_OURS | PKT_FROM_TUNNEL)) &&
+	    (nh->kind == NH_ADJACENCY || nh->kind == NH_UNRESOLVED))
+		return pkt_drop(m, DROP_TRANSIT_DENIED);
 	if (!(tag->flags & PKT_OURS)) {
 		if (ip->time_to_live <= 1) {
 			struct pkt_cold *cold = pkt_cold(m);
@@ -51,9 +61,6 @@ static uint8_t route_one(struct worker *w, struct rte_mbuf *m)
 		}
 		ip4_ttl_dec(ip);
 	}
-	const struct nexthop *nh = nexthop_get(p, route_lookup(p, ip->dst_addr));
-	if (nh == NULL)
-		return pkt_drop(m, DROP_NO_ROUTE);
 	switch (nh->kind) {
 	case NH_ADJACENCY:
 		pkt_obj_set(m, nh);
@@ -61,7 +68,7 @@ static uint8_t route_one(struct worker *w, struct rte_mbuf *m)
 	case NH_TUNNEL: {
 		if (tag->flags & PKT_OUTER)
 			return pkt_drop(m, DROP_NO_ROUTE);
-		const struct customer *c = p->customer[nh->customer];
+		const struct customer *c = customer_load(p, nh->customer);
 		if (c == NULL)
 			return pkt_drop(m, DROP_NO_SA);
 		tag->customer = nh->customer;

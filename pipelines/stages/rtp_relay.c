@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The ingress half of the relay, at the ingress leg's owner: is it RTP or RTCP, does it come from
 // the leg's peer, what does it say of loss and jitter. Nothing of the far leg is read here but the pointer.
+#include "adjacency.h"
 #include "dispatch.h"
 #include "rtp/leg.h"
 #include "rtp/rtp_hdr.h"
@@ -12,19 +13,22 @@ static const uint8_t drop_of[] = {
 	[RTP_KIND_OTHER] = DROP_RTP_OTHER,
 };
 
-// The latch is about to learn: never one of our own addresses that did not come by a hairpin.
-static inline bool source_is_spoofed(struct worker *w, struct rte_mbuf *m, uint32_t ip)
+// The latch is about to learn: never a source behind the tunnel of somebody else.
+static bool source_is_anothers(struct worker *w, const struct leg *leg, uint32_t ip)
 {
-	return pkt_tag(m)->hops == 0 && local_lookup(w->plane, ip) != NULL;
+	uint16_t whose = tunnel_to(w->plane, ip);
+
+	return whose != 0 && whose != leg->customer;
 }
 
 static inline uint8_t relay_rtcp(struct worker *w, struct rte_mbuf *m, struct leg *leg,
 				 const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp,
 				 bool muxed)
 {
+	uint8_t state = muxed ? leg->latch : leg->rtcp_latch;
 	enum latch_verdict v;
 
-	if (unlikely(leg->rtcp_latch == LATCH_OPEN && source_is_spoofed(w, m, ip->src_addr)))
+	if (unlikely(state == LATCH_OPEN && source_is_anothers(w, leg, ip->src_addr)))
 		return pkt_drop(m, DROP_IP_SOURCE);
 	v = muxed ? leg_latch(leg, ip->src_addr, udp->src_port)
 		  : leg_latch_rtcp(leg, ip->src_addr, udp->src_port);
@@ -42,7 +46,7 @@ static inline uint8_t relay_rtp(struct worker *w, struct rte_mbuf *m, struct leg
 	const struct rtp_hdr *rtp = (const struct rtp_hdr *)(udp + 1);
 	uint32_t len = rte_be_to_cpu_16(udp->dgram_len) - (uint32_t)sizeof(*udp);
 
-	if (unlikely(leg->latch == LATCH_OPEN && source_is_spoofed(w, m, ip->src_addr)))
+	if (unlikely(leg->latch == LATCH_OPEN && source_is_anothers(w, leg, ip->src_addr)))
 		return pkt_drop(m, DROP_IP_SOURCE);
 	if (unlikely(leg_latch(leg, ip->src_addr, udp->src_port) != LATCH_PASS))
 		return pkt_drop(m, DROP_RTP_SOURCE);
@@ -62,6 +66,9 @@ static inline uint8_t relay_one(struct worker *w, struct rte_mbuf *m)
 
 	if (unlikely(pkt_tag(m)->customer != leg->customer))
 		return pkt_drop(m, DROP_RTP_CUSTOMER);
+	// Only a hairpin sends from our own addresses: a latch may know one, so this is no matter of it.
+	if (unlikely(local_lookup(w->plane, ip->src_addr) != NULL && pkt_tag(m)->hops == 0))
+		return pkt_drop(m, DROP_IP_SOURCE);
 	bool odd = (udp->dst_port & RTE_BE16(1)) != 0;
 	enum rtp_kind kind = rtp_check(pay, len);
 	if (likely(kind == RTP_KIND_RTP && !odd))

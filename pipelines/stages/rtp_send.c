@@ -5,14 +5,20 @@
 #include "ip/ip.h"
 #include "rtp/leg.h"
 
+static bool is_media(const struct plane *p, uint32_t ip)
+{
+	const struct local_addr *local = local_lookup(p, ip);
+
+	return local != NULL && (local->kind & LOCAL_MEDIA);
+}
+
 // Looks up the way to the leg's peer. A tunnel must be the leg's own customer's.
 static void leg_route(struct worker *w, struct leg *leg)
 {
 	const struct plane *p = w->plane;
 	uint32_t gen = route_gen(p);
-	const struct local_addr *local = local_lookup(p, leg->out_ip);
 
-	leg->hairpin = local != NULL && (local->kind & LOCAL_MEDIA);
+	leg->hairpin = is_media(p, leg->out_ip);
 	leg->nexthop = route_lookup(p, leg->out_ip);
 	leg->route_gen = gen;
 }
@@ -54,12 +60,14 @@ static inline void headers_write(struct rte_mbuf *m, const struct leg *leg, uint
 	m->pkt_len = total;
 }
 
-static inline uint8_t way_out(struct worker *w, struct rte_mbuf *m, const struct leg *leg)
+static inline uint8_t way_out(struct worker *w, struct rte_mbuf *m, const struct leg *leg,
+			      uint32_t nexthop)
 {
-	const struct nexthop *nh = nexthop_get(w->plane, leg->nexthop);
+	const struct nexthop *nh = nexthop_get(w->plane, nexthop);
 	struct pkt_tag *tag = pkt_tag(m);
 
-	tag->flags = (uint8_t)((tag->flags & PKT_TRACED) | PKT_OURS);
+	// PKT_OUTER: should the route change before it is looked up again, then not into a tunnel.
+	tag->flags = (uint8_t)((tag->flags & PKT_TRACED) | PKT_OURS | PKT_OUTER);
 	pkt_obj_set(m, nh);
 	if (likely(nh != NULL && nh->kind == NH_ADJACENCY && leg->out_customer == 0)) {
 		tag->customer = 0;
@@ -70,10 +78,31 @@ static inline uint8_t way_out(struct worker *w, struct rte_mbuf *m, const struct
 		tag->customer = leg->out_customer;
 		return STAGE_tier;
 	}
-	if (nh != NULL && (nh->kind == NH_TUNNEL || leg->out_customer != 0))
+	if (leg->out_customer != 0 || (nh != NULL && nh->kind == NH_TUNNEL))
 		return pkt_drop(m, DROP_RTP_CUSTOMER);
 	tag->customer = 0;
 	return STAGE_route;
+}
+
+// RTCP may go elsewhere than RTP does, and then by another way. It is rare: nothing is remembered.
+static uint8_t send_rtcp(struct worker *w, struct rte_mbuf *m, struct leg *leg)
+{
+	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)(pkt_ip(m) + 1);
+	uint32_t to = leg_rtcp_ip(leg), nexthop = leg->nexthop;
+	bool hairpin = leg->hairpin;
+
+	if (to == 0)
+		return pkt_drop(m, DROP_RTP_NO_PEER);
+	if (to != leg->out_ip) {
+		hairpin = is_media(w->plane, to);
+		nexthop = route_lookup(w->plane, to);
+	}
+	if (hairpin)
+		return STAGE_hairpin;
+	leg->rtcp_tx_packets++;
+	leg->rtcp_tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);
+	headers_write(m, leg, leg->local_rtcp, to, leg_rtcp_port(leg));
+	return way_out(w, m, leg, nexthop);
 }
 
 static inline uint8_t send_one(struct worker *w, struct rte_mbuf *m)
@@ -83,16 +112,8 @@ static inline uint8_t send_one(struct worker *w, struct rte_mbuf *m)
 
 	if (unlikely(leg->route_gen != route_gen(w->plane)) && leg->out_ip != 0)
 		leg_route(w, leg);
-	if (unlikely(pkt_tag(m)->flags & PKT_RTCP)) {
-		if (leg->rtcp_ip == 0)
-			return pkt_drop(m, DROP_RTP_NO_PEER);
-		if (leg->hairpin)
-			return STAGE_hairpin;
-		leg->rtcp_tx_packets++;
-		leg->rtcp_tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);
-		headers_write(m, leg, leg->local_rtcp, leg->rtcp_ip, leg->rtcp_port);
-		return way_out(w, m, leg);
-	}
+	if (unlikely(pkt_tag(m)->flags & PKT_RTCP))
+		return send_rtcp(w, m, leg);
 	if (unlikely(leg->out_ip == 0))
 		return pkt_drop(m, DROP_RTP_NO_PEER);
 	if (unlikely(leg->hairpin))
@@ -100,7 +121,7 @@ static inline uint8_t send_one(struct worker *w, struct rte_mbuf *m)
 	leg->tx_packets++;
 	leg->tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);
 	headers_write(m, leg, leg->local_port, leg->out_ip, leg->out_port);
-	return way_out(w, m, leg);
+	return way_out(w, m, leg, leg->nexthop);
 }
 
 void stage_rtp_send(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)

@@ -5,6 +5,7 @@
 #include "adjacency.h"
 #include "allow.h"
 #include "esp/esp.h"
+#include "ip/frag.h"
 
 static bool selectors_pass(const struct sa_out *sa, const struct flow *f)
 {
@@ -26,27 +27,35 @@ static inline struct sa_out *sa_select(const struct spd *spd, const struct flow 
 	return NULL;
 }
 
-// What fits into one outer packet: the largest inner length whose outer length is within mtu.
+// What fits into one outer packet: the largest inner length whose outer length is within mtu (RFC
+// 4303 section 2.4: payload, pad length and next header fill whole blocks). 0: nothing does.
 static uint16_t inner_mtu(const struct sa_out *sa, uint16_t mtu)
 {
-	uint32_t len = mtu;
+	uint32_t overhead = sa->outer_len + 8u + sa->iv_len + sa->icv_len;
+	uint32_t room = mtu > overhead ? (mtu - overhead) & ~(sa->block - 1u) : 0;
 
-	while (len > 68 && esp_out_len(sa, len) > mtu)
-		len -= 1;
-	return (uint16_t)len;
+	return room < sa->tfc_pad + 2u || room < 2 ? 0 : (uint16_t)(room - 2);
 }
 
-static uint8_t too_big(struct rte_mbuf *m, const struct sa_out *sa, uint16_t mtu)
+static uint8_t too_big(struct rte_mbuf *m, struct sa_out *sa, uint16_t mtu)
 {
 	struct pkt_cold *cold = pkt_cold(m);
+	struct pkt_tag *tag = pkt_tag(m);
 
 	cold->mtu = inner_mtu(sa, mtu);
 	if (pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) {
+		cold->mtu = cold->mtu < FRAG_MTU_MIN ? FRAG_MTU_MIN : cold->mtu;
 		cold->icmp_type = 3;
 		cold->icmp_code = 4;
 		cold->drop = DROP_TOO_BIG;
 		return STAGE_icmp;
 	}
+	if (cold->mtu < FRAG_MTU_MIN || (tag->flags & PKT_PIECE))
+		return pkt_drop(m, DROP_FRAG_FAILED); // pieces would come back here for ever
+	// Only the first piece shows the ports by which the packet was let through: they all go by
+	// the same SA.
+	tag->flags |= PKT_PIECE;
+	pkt_obj_set(m, sa);
 	cold->resume = STAGE_tier;
 	return STAGE_fragment;
 }
@@ -68,21 +77,26 @@ static inline const struct nexthop *sa_nexthop(struct worker *w, struct sa_out *
 static inline uint8_t tier_one(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt_tag *tag = pkt_tag(m);
-	struct customer *c = w->plane->customer[tag->customer];
+	struct customer *c = customer_load(w->plane, tag->customer);
 	const struct spd *spd = c == NULL ? NULL : __atomic_load_n(&c->spd, __ATOMIC_RELAXED);
-	struct flow f;
+	struct sa_out *sa;
 
 	if (unlikely(spd == NULL))
 		return pkt_drop(m, DROP_NO_SA);
 	if (unlikely(c->owner != w->id))
 		return pkt_handover(m, c->owner, STAGE_tier, 0, 0);
-	flow_read(pkt_ip(m), m->data_len, &f);
-	if (unlikely(!(tag->flags & PKT_OURS)) &&
-	    !allow_match(c, f.src, f.proto, f.ports_known, f.sport))
-		return pkt_drop(m, DROP_NOT_ALLOWED);
-	struct sa_out *sa = sa_select(spd, &f);
-	if (unlikely(sa == NULL))
-		return pkt_drop(m, DROP_NO_POLICY);
+	if (unlikely(tag->flags & PKT_PIECE)) {
+		sa = pkt_obj(m);
+	} else {
+		struct flow f;
+		flow_read(pkt_ip(m), m->data_len, &f);
+		if (unlikely(!(tag->flags & PKT_OURS)) &&
+		    !allow_match(c, f.src, f.proto, f.ports_known, f.sport))
+			return pkt_drop(m, DROP_NOT_ALLOWED);
+		sa = sa_select(spd, &f);
+		if (unlikely(sa == NULL))
+			return pkt_drop(m, DROP_NO_POLICY);
+	}
 	uint32_t len = esp_out_len(sa, m->data_len);
 	const struct nexthop *nh = sa_nexthop(w, sa);
 	if (unlikely(nh != NULL && nh->kind == NH_ADJACENCY && len > nh->mtu))

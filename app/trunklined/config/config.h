@@ -130,6 +130,7 @@ void config_free(struct config *c);
 // Whether a reload has anything to do; key material is compared in constant time. Lines and file
 // names do not count. config_customer_equal() compares everything but the SAs.
 bool config_sa_equal(const struct config_sa *a, const struct config_sa *b);
+bool config_domain_equal(const struct config_customer *a, const struct config_customer *b);
 bool config_customer_equal(const struct config_customer *a, const struct config_customer *b);
 // Customers of legs are indexes, so each call comes with the configuration that it is from.
 bool config_call_equal(const struct config *ca, const struct config_call *a,

@@ -48,12 +48,16 @@ bool config_sa_equal(const struct config_sa *a, const struct config_sa *b)
 	       secret_equal(a->material_out, b->material_out, sizeof(a->material_out));
 }
 
+bool config_domain_equal(const struct config_customer *a, const struct config_customer *b)
+{
+	return prefixes_equal(a->domain, a->n_domain, b->domain, b->n_domain);
+}
+
 bool config_customer_equal(const struct config_customer *a, const struct config_customer *b)
 {
 	if (!text_equal(a->name, b->name) || a->rate != b->rate || a->burst_ms != b->burst_ms ||
 	    a->worker != b->worker || !ip_addr_equal(&a->gateway, &b->gateway) ||
-	    !prefixes_equal(a->domain, a->n_domain, b->domain, b->n_domain) ||
-	    a->n_allow != b->n_allow)
+	    !config_domain_equal(a, b) || a->n_allow != b->n_allow)
 		return false;
 	for (unsigned i = 0; i < a->n_allow; i++) {
 		const struct config_allow *x = &a->allow[i], *y = &b->allow[i];
