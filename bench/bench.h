@@ -21,6 +21,7 @@ struct options {
 	int cpu[2];       // generator and sink, worker; -1: chosen
 	char vdev[2][96]; // ports of "wire"; with them there is no worker
 	int pid;          // whose CPU time "wire" takes
+	double rate;      // packets a second that "wire" sends, 0: it searches for the highest
 };
 
 struct bench {

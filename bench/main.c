@@ -29,13 +29,21 @@ static const struct command {
 };
 
 static const struct option long_options[] = {
-	{"json", required_argument, NULL, 'j'},    {"filter", required_argument, NULL, 'f'},
-	{"seconds", required_argument, NULL, 's'}, {"burst", required_argument, NULL, 'b'},
-	{"batch", required_argument, NULL, 'n'},   {"pairs", required_argument, NULL, 'p'},
-	{"cpus", required_argument, NULL, 'c'},    {"full", no_argument, NULL, 'F'},
-	{"stages", no_argument, NULL, 'S'},        {"no-huge", no_argument, NULL, 'H'},
-	{"near", no_argument, NULL, 'N'},          {"pid", required_argument, NULL, 'P'},
-	{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+	{"json", required_argument, NULL, 'j'},
+	{"filter", required_argument, NULL, 'f'},
+	{"seconds", required_argument, NULL, 's'},
+	{"burst", required_argument, NULL, 'b'},
+	{"batch", required_argument, NULL, 'n'},
+	{"pairs", required_argument, NULL, 'p'},
+	{"cpus", required_argument, NULL, 'c'},
+	{"full", no_argument, NULL, 'F'},
+	{"stages", no_argument, NULL, 'S'},
+	{"no-huge", no_argument, NULL, 'H'},
+	{"near", no_argument, NULL, 'N'},
+	{"pid", required_argument, NULL, 'P'},
+	{"rate", required_argument, NULL, 'R'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static int usage(FILE *f, int rc)
@@ -92,6 +100,9 @@ static bool options_read(struct options *o, int argc, char **argv)
 			break;
 		case 'S':
 			o->stages = true;
+			break;
+		case 'R':
+			o->rate = atof(optarg);
 			break;
 		case 'P':
 			o->pid = atoi(optarg);

@@ -7,7 +7,9 @@
 
 #include <rte_ether.h>
 
-#define AHEAD 6
+// Packets between asking for a header, asking for the entry of its port, and classifying it.
+#define AHEAD 10
+#define ENTRY_AHEAD 4
 
 static inline uint64_t mac48(const void *p)
 {
@@ -155,6 +157,11 @@ void stage_classify(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t
 	for (uint16_t i = 0; i < n; i++) {
 		if (i + AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkt[i + AHEAD], void *));
+		// A guess that this one is plain IPv4: if not, some other entry is brought in.
+		if (i + ENTRY_AHEAD < n)
+			dispatch_prefetch(w->plane,
+					  rte_pktmbuf_mtod_offset(pkt[i + ENTRY_AHEAD], struct rte_ipv4_hdr *,
+								  sizeof(struct rte_ether_hdr)));
 		uint8_t kept = traced ? pkt_tag(pkt[i])->flags & PKT_TRACED : 0;
 		next[i] = classify_one(w, pkt[i], &run);
 		pkt_tag(pkt[i])->flags |= kept;

@@ -108,8 +108,36 @@ static inline uint8_t tier_one(struct worker *w, struct rte_mbuf *m)
 	return STAGE_esp_encap;
 }
 
+// Customer, policies and SA hang on each other: each step is asked for while other packets take theirs.
+static void burst_prefetch(const struct plane *p, struct rte_mbuf **pkt, uint16_t n)
+{
+	const struct customer *c[BURST_MAX];
+	const struct spd *spd[BURST_MAX];
+
+	for (uint16_t i = 0; i < n; i++) {
+		c[i] = customer_load(p, pkt_tag(pkt[i])->customer);
+		if (unlikely(c[i] == NULL))
+			continue;
+		rte_prefetch0(c[i]);
+		rte_prefetch0(&c[i]->out);
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		spd[i] = likely(c[i] != NULL) ? __atomic_load_n(&c[i]->spd, __ATOMIC_RELAXED) : NULL;
+		rte_prefetch0(spd[i]);
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		if (unlikely(spd[i] == NULL))
+			continue;
+		const struct sa_out *sa = spd[i]->sa[0];
+		rte_prefetch0(sa);
+		rte_prefetch0(sa->outer);
+		rte_prefetch0(&sa->selector);
+	}
+}
+
 void stage_tier(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
+	burst_prefetch(w->plane, pkt, n);
 	for (uint16_t i = 0; i < n; i++)
 		next[i] = tier_one(w, pkt[i]);
 }

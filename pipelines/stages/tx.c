@@ -65,7 +65,7 @@ static inline uint8_t tx_one(struct worker *w, struct rte_mbuf *m, struct run *r
 	m->data_off = (uint16_t)(m->data_off - nh->l2_len);
 	m->data_len = len;
 	m->pkt_len = len;
-	m->ol_flags = 0;
+	m->ol_flags &= RTE_MBUF_F_EXTERNAL; // whose the buffer is, the driver's free has to know
 	if (unlikely(nh->port != r->port))
 		run_flush(w, r, nh->port);
 	r->packets++;
