@@ -31,11 +31,12 @@ test: deps ## every test, as CI runs them
 
 bench: deps ## how fast, compared with raw crypto and testpmd
 	@$(MAKE) --no-print-directory all
-	@$(BUILD)/bench/bench
+	@bench/run --build $(BUILD)
 
 bench-quick: deps ## the same, shorter and less exact
 	@$(MAKE) --no-print-directory all
-	@$(BUILD)/bench/bench --quick
+	@mkdir -p bench/out
+	@$(BUILD)/bench/trunkline-bench quick --json bench/out/quick.json
 
 soak: deps ## ten minutes under load (SOAK_SECONDS=600): memory and buffers
 	@$(MAKE) --no-print-directory all

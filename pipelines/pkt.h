@@ -15,8 +15,9 @@ enum pkt_flag {
 	PKT_FROM_TUNNEL = 1 << 0, // decrypted: customer is authentic
 	PKT_RTCP = 1 << 1,        // RTCP of the leg in obj
 	PKT_TRACED = 1 << 2,
-	PKT_OURS = 1 << 3,  // we made its header: TTL is fresh, no allow-list applies
-	PKT_OUTER = 1 << 4, // not into a tunnel by its route: an SA's outer header, or a leg's packet
+	PKT_OURS = 1 << 3, // we made its header: TTL is fresh, no allow-list applies
+	PKT_OUTER =
+		1 << 4, // not into a tunnel by its route: an SA's outer header, or a leg's packet
 	PKT_PIECE = 1 << 5, // fragment made here for the tunnel: obj is the SA of the whole
 };
 

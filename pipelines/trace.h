@@ -23,12 +23,12 @@ struct trace_step {
 struct trace {
 	uint32_t want;     // packets to trace, written by control
 	uint32_t customer; // only packets of this customer, 0: any; written by control
-	bool by_call;	   // only packets that arrive on one of these legs; written by control
+	bool by_call;      // only packets that arrive on one of these legs; written by control
 	struct {
 		uint32_t id, gen; // a leg's slot: legs come and go while a trace runs
 	} leg[2];
-	uint32_t packets;  // traced so far, written by the worker
-	uint32_t n, max;   // steps; written by the worker
+	uint32_t packets; // traced so far, written by the worker
+	uint32_t n, max;  // steps; written by the worker
 	struct trace_step step[];
 };
 

@@ -304,8 +304,7 @@ static void tier_fill(const struct control *ctl, const struct tier_bucket *b,
 	v->over_pps = (double)(now->over - before->over) / view_seconds(ctl);
 }
 
-static void customer_fill(struct control *ctl, unsigned id, unsigned calls,
-			  struct view_customer *v)
+static void customer_fill(struct control *ctl, unsigned id, unsigned calls, struct view_customer *v)
 {
 	const struct customer_state *cs = &ctl->customer[id];
 	const struct sa_pair *pair;

@@ -122,7 +122,7 @@ int ip_endpoint_parse(const char *text, struct ip_endpoint *out)
 char *ip_addr_str(const struct ip_addr *a, char buf[static IP_ADDR_STRLEN])
 {
 	if (addr_bits(a) == 0 || inet_ntop(a->family, addr_bytes(a), buf, IP_ADDR_STRLEN) == NULL)
-		strcpy(buf, "none");
+		memcpy(buf, "none", sizeof("none"));
 	return buf;
 }
 

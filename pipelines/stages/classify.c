@@ -160,7 +160,8 @@ void stage_classify(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t
 		// A guess that this one is plain IPv4: if not, some other entry is brought in.
 		if (i + ENTRY_AHEAD < n)
 			dispatch_prefetch(w->plane,
-					  rte_pktmbuf_mtod_offset(pkt[i + ENTRY_AHEAD], struct rte_ipv4_hdr *,
+					  rte_pktmbuf_mtod_offset(pkt[i + ENTRY_AHEAD],
+								  struct rte_ipv4_hdr *,
 								  sizeof(struct rte_ether_hdr)));
 		uint8_t kept = traced ? pkt_tag(pkt[i])->flags & PKT_TRACED : 0;
 		next[i] = classify_one(w, pkt[i], &run);

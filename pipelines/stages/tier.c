@@ -122,7 +122,8 @@ static void burst_prefetch(const struct plane *p, struct rte_mbuf **pkt, uint16_
 		rte_prefetch0(&c[i]->out);
 	}
 	for (uint16_t i = 0; i < n; i++) {
-		spd[i] = likely(c[i] != NULL) ? __atomic_load_n(&c[i]->spd, __ATOMIC_RELAXED) : NULL;
+		spd[i] =
+			likely(c[i] != NULL) ? __atomic_load_n(&c[i]->spd, __ATOMIC_RELAXED) : NULL;
 		rte_prefetch0(spd[i]);
 	}
 	for (uint16_t i = 0; i < n; i++) {

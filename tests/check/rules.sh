@@ -142,7 +142,7 @@ bad() {
 	local rule=$1 file=$2 out
 	shift 2
 	tree=$(mktemp -d)
-	mkdir -p "$tree/$(dirname "$file")" "$tree/app/trunklined" "$tree/pipelines/stages" "$tree/lib/esp"
+	mkdir -p "$tree/$(dirname "$file")" "$tree/app/trunklined/config" "$tree/pipelines/stages" "$tree/lib/esp"
 	spdx_line='// SPDX-License-Identifier: BSD-3-Clause'
 	printf '%s\n' "$spdx_line" >"$tree/app/trunklined/config/config.h"
 	printf '%s\n' "$spdx_line" >"$tree/pipelines/worker.h"
@@ -175,9 +175,9 @@ self_test() {
 	bad no_slow_calls lib/esp/esp.c 'puts("x");'
 	bad lib_is_pure lib/esp/esp.c '#include "pipelines/worker.h"'
 	bad lib_is_pure lib/esp/esp.c '#include "worker.h"'
-	bad lib_is_pure lib/esp/esp.c '#include "config.h"'
+	bad lib_is_pure lib/esp/esp.c '#include "config/config.h"'
 	bad lib_is_pure lib/esp/esp.c '#include "../../app/trunklined/config/config.h"'
-	bad pipelines_below_app pipelines/trace.c '#include "config.h"'
+	bad pipelines_below_app pipelines/trace.c '#include "config/config.h"'
 	bad pipelines_below_app pipelines/trace.c '#include "../app/trunklined/config/config.h"'
 	bad stages_apart pipelines/stages/x.c '#include "good.c"'
 	bad stages_apart pipelines/stages/x.c '#include "stages/good.h"'

@@ -17,9 +17,9 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	char *eal[] = {"pipeline", "--no-huge",      "--no-shconf", "--no-pci", "--no-telemetry",
-		       "-m",       "256",            "-l",          "0",        "--log-level=4",
-		       "--iova-mode=va", NULL};
+	char *eal[] = {
+		"pipeline", "--no-huge", "--no-shconf", "--no-pci",      "--no-telemetry", "-m",
+		"256",      "-l",        "0",           "--log-level=4", "--iova-mode=va", NULL};
 
 	if (rte_eal_init((int)RTE_DIM(eal) - 1, eal) < 0)
 		return 1;

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-void ip_make(struct pkt *p, uint8_t proto, uint32_t src, uint32_t dst, const void *data, uint32_t len)
+void ip_make(struct pkt *p, uint8_t proto, uint32_t src, uint32_t dst, const void *data,
+	     uint32_t len)
 {
 	static uint16_t id;
 	struct rte_ipv4_hdr h = {.version_ihl = 0x45,

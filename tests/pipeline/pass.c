@@ -119,8 +119,7 @@ static bool tunnel_open(struct world *w, struct out *o)
 	unsigned k = o->ip[head + 3];
 	if (k >= CUSTOMERS || !check(w->tunnel[k].from_us != NULL, "ESP for nobody"))
 		return false;
-	struct esp_in op = {
-		.sa = w->tunnel[k].from_us, .esp = o->ip + head, .len = o->len - head};
+	struct esp_in op = {.sa = w->tunnel[k].from_us, .esp = o->ip + head, .len = o->len - head};
 	esp_decap_burst(w->crypto, &op, 1, 1);
 	if (!check(op.status == ESP_OK && rte_be_to_cpu_32(ip->dst_addr) == GATEWAY(k),
 		   "ESP to customer %u: status %u", k, op.status))
@@ -215,7 +214,8 @@ static const char *what_was(const struct world *w)
 	for (unsigned i = 0; i < DROP_COUNT && at < 400; i++)
 		if (drops(w, (enum drop_reason)i) != 0)
 			at += snprintf(text + at, sizeof(text) - (size_t)at, "%s %lu; ",
-				       drop_info[i].name, (unsigned long)drops(w, (enum drop_reason)i));
+				       drop_info[i].name,
+				       (unsigned long)drops(w, (enum drop_reason)i));
 	for (unsigned i = 0; i < w->n_out && at < 400; i++)
 		at += snprintf(text + at, sizeof(text) - (size_t)at, "%s %u (%u bytes); ",
 			       kinds[w->out[i].kind],

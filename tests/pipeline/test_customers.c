@@ -14,9 +14,9 @@ struct passage {
 	uint8_t tunnel;
 	uint32_t src, dst;
 	uint16_t sport, dport;
-	uint8_t proto; // 0: RTP in UDP
-	uint8_t ttl;   // 0: 64
-	uint16_t frag; // as in the header, host order
+	uint8_t proto;         // 0: RTP in UDP
+	uint8_t ttl;           // 0: 64
+	uint16_t frag;         // as in the header, host order
 	enum drop_reason drop; // NO_DROP: comes out
 	enum out_kind out;
 	uint8_t which;
@@ -141,7 +141,8 @@ static const struct passage transit[] = {
 
 // To our own addresses: the kernel answers, and its answers go into tunnels.
 static const struct passage kernel[] = {
-	{"ping from outside", PING(BY_OUTSIDE, 0, STRANGER, OUTSIDE_IP), COMES_OUT(KERNEL, OUTSIDE)},
+	{"ping from outside", PING(BY_OUTSIDE, 0, STRANGER, OUTSIDE_IP),
+	 COMES_OUT(KERNEL, OUTSIDE)},
 	{"ping from inside", PING(BY_INSIDE, 0, PLATFORM, INSIDE_IP), COMES_OUT(KERNEL, INSIDE)},
 	{"ping, spoofed from outside", PING(BY_OUTSIDE, 0, PHONE(ACME), OUTSIDE_IP),
 	 DROPPED(IP_SOURCE)},

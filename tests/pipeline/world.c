@@ -227,8 +227,8 @@ void allow_set(struct world *w, unsigned k, const struct allow_rule *rule, unsig
 
 static int customers_make(struct world *w, struct err *err)
 {
-	const struct allow_rule platform = {.net = IP(198, 18, 20, 0), .mask = 0xffffff00u,
-					    .port_hi = 65535};
+	const struct allow_rule platform = {
+		.net = IP(198, 18, 20, 0), .mask = 0xffffff00u, .port_hi = 65535};
 	struct allow_rule sip = platform, any = {.port_hi = 65535};
 
 	sip.proto = IPPROTO_UDP;
@@ -266,8 +266,8 @@ static struct sa_out *out_make(struct world *w, const struct sa_spec *spec, stru
 
 static struct ip_endpoint nat_t(uint32_t ip)
 {
-	return (struct ip_endpoint){
-		.addr = {.family = AF_INET, .v4.s_addr = rte_cpu_to_be_32(ip)}, .port = 4500};
+	return (struct ip_endpoint){.addr = {.family = AF_INET, .v4.s_addr = rte_cpu_to_be_32(ip)},
+				    .port = 4500};
 }
 
 int tunnel_make(struct world *w, unsigned k, uint16_t tfc_pad, uint16_t port_lo, uint16_t port_hi,
@@ -297,16 +297,21 @@ int tunnel_make(struct world *w, unsigned k, uint16_t tfc_pad, uint16_t port_lo,
 	struct selector *sel = &s.selectors[0];
 	*sel = (struct selector){.src_lo = wide ? 0 : IP(44, 0, k, 0),
 				 .src_hi = wide ? UINT32_MAX : IP(44, 0, k, 255),
-				 .dst_hi = UINT32_MAX, .sport_hi = 65535,
-				 .dport_lo = port_lo, .dport_hi = port_hi};
+				 .dst_hi = UINT32_MAX,
+				 .sport_hi = 65535,
+				 .dport_lo = port_lo,
+				 .dport_hi = port_hi};
 	peer.selectors[0] = *sel;
 	t->in = in_make(w, &s, err);
 	t->to_us = out_make(w, &peer, err);
 	s.spi = peer.spi = 0xd1000000u | k;
 	s.tfc_pad = tfc_pad;
-	*sel = (struct selector){.src_hi = UINT32_MAX, .dst_lo = IP(44, 0, k, 0),
-				 .dst_hi = IP(44, 0, k, 255), .sport_lo = port_lo,
-				 .sport_hi = port_hi, .dport_hi = 65535};
+	*sel = (struct selector){.src_hi = UINT32_MAX,
+				 .dst_lo = IP(44, 0, k, 0),
+				 .dst_hi = IP(44, 0, k, 255),
+				 .sport_lo = port_lo,
+				 .sport_hi = port_hi,
+				 .dport_hi = 65535};
 	t->out = out_make(w, &s, err);
 	t->from_us = in_make(w, &peer, err);
 	t->spd = rte_zmalloc("spd", sizeof(*t->spd) + sizeof(t->spd->sa[0]), 64);

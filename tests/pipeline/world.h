@@ -31,7 +31,8 @@ enum customer_id {
 };
 
 // Addresses in host order.
-#define IP(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
+#define IP(a, b, c, d) \
+	((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
 #define OUTSIDE_IP IP(198, 18, 10, 1)
 #define INSIDE_IP IP(198, 18, 20, 1)
 #define MEDIA_A IP(198, 18, 30, 1)
@@ -124,7 +125,8 @@ void call_free(struct leg_pair *pair);
 // ---- packets ----
 
 // An IPv4 packet of a protocol with len bytes of payload; data NULL: zeros.
-void ip_make(struct pkt *p, uint8_t proto, uint32_t src, uint32_t dst, const void *data, uint32_t len);
+void ip_make(struct pkt *p, uint8_t proto, uint32_t src, uint32_t dst, const void *data,
+	     uint32_t len);
 // Makes the header checksum right again after changes, and the total length what p->len says.
 void ip_fix(struct pkt *p);
 void udp_make(struct pkt *p, uint32_t src, uint16_t sport, uint32_t dst, uint16_t dport,
@@ -160,8 +162,8 @@ bool check(bool holds, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 bool check_drop(struct world *w, const char *name, enum drop_reason reason, unsigned n);
 bool check_out(struct world *w, const char *name, enum out_kind kind, unsigned which, unsigned n);
 
-void test_wire(void);     // test_wire.c: lengths, fragments, fuzz
+void test_wire(void);      // test_wire.c: lengths, fragments, fuzz
 void test_customers(void); // test_customers.c: who reaches whom
-void test_calls(void);    // test_calls.c: latches, RTCP, hairpins
-void test_size(void);     // test_size.c: path MTU
-void test_workers(void);  // test_workers.c: handover
+void test_calls(void);     // test_calls.c: latches, RTCP, hairpins
+void test_size(void);      // test_size.c: path MTU
+void test_workers(void);   // test_workers.c: handover

@@ -154,7 +154,7 @@ static int vdev_args(const char *text, const char *args, struct device_spec *out
 			       text);
 	memcpy(out->name, args, name_len);
 	out->name[name_len] = 0;
-	strcpy(out->args, args);
+	snprintf(out->args, sizeof(out->args), "%s", args);
 	return 0;
 }
 
