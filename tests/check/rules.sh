@@ -59,7 +59,7 @@ lib_is_pure() {
 
 pipelines_below_app() {
 	local theirs
-	theirs=$(files | grep -E '^app/.*\.h$' | sed 's:.*/::' | sort -u)
+	theirs=$(files | grep -E '^app/.*\.h$' | sed -E 'p; s:^app/[^/]+/::p; s:.*/::' | sort -u)
 	c_files '^pipelines/' | code | grep -E ':[[:space:]]*#[[:space:]]*include[[:space:]]*"' |
 		while IFS= read -r line; do
 			name=$(sed -E 's/.*"([^"]+)".*/\1/' <<<"$line")
