@@ -31,7 +31,7 @@ test: deps ## every test, as CI runs them
 
 bench: deps ## how fast, compared with raw crypto and testpmd
 	@$(MAKE) --no-print-directory all
-	@bench/run --build $(BUILD)
+	@BUILD=$(BUILD) bench/run
 
 bench-quick: deps ## the same, shorter and less exact
 	@$(MAKE) --no-print-directory all

@@ -79,9 +79,9 @@ static int kind_run(struct bench *b, struct world *w, struct bed *bed, enum kind
 		    struct err *err)
 {
 	struct work k = {.bed = bed, .kind = kind, .of = kinds[kind].n};
-	uint64_t lost = 0, packets = 0, memory = memory_used();
+	uint64_t lost = 0, lost_disturbed = 0, packets = 0, memory = memory_used();
 	double seconds = 0, load = 0;
-	unsigned rounds = 0;
+	unsigned rounds = 0, disturbed = 0;
 
 	while (k.done < k.of && !k.failed) {
 		struct pace p = {.pps = pps, .packets = PACE_AHEAD, .between = between, .ctx = &k};
@@ -91,7 +91,8 @@ static int kind_run(struct bench *b, struct world *w, struct bed *bed, enum kind
 			return rc;
 		seconds += p.seconds;
 		packets += p.packets;
-		lost += pace_lost(&p);
+		*(pace_disturbed(&p) ? &lost_disturbed : &lost) += pace_lost(&p);
+		disturbed += pace_disturbed(&p);
 		load += p.busy;
 		rounds++;
 		if (k.done == before)
@@ -103,13 +104,15 @@ static int kind_run(struct bench *b, struct world *w, struct bed *bed, enum kind
 	}
 	double clock = k.of / seconds, alone = (double)k.of * (double)b->hz / (double)k.ticks;
 	double bytes = ((double)memory_used() - (double)memory) / k.of;
-	printf("%-28s %8u %12.0f %12.0f %8.1f %10lu %8lu %9.0f\n", kinds[kind].what, k.of, clock,
-	       alone, load / rounds * 100, packets, lost, bytes);
+	printf("%-28s %8u %12.0f %12.0f %8.1f %10lu %8lu %9.0f %5u/%u\n", kinds[kind].what, k.of,
+	       clock, alone, load / rounds * 100, packets, lost, bytes, disturbed, rounds);
 	fflush(stdout);
-	case_add(b, json_pack("{s:s, s:i, s:f, s:f, s:f, s:I, s:I, s:f}", "name", kinds[kind].name,
-			      "count", (int)k.of, "per_second", clock, "per_second_alone", alone,
-			      "worker_load_percent", load / rounds * 100, "packets",
-			      (json_int_t)packets, "lost", (json_int_t)lost, "bytes_each", bytes));
+	case_add(b, json_pack("{s:s, s:i, s:f, s:f, s:f, s:I, s:I, s:f, s:i, s:i, s:I}", "name",
+			      kinds[kind].name, "count", (int)k.of, "per_second", clock,
+			      "per_second_alone", alone, "worker_load_percent", load / rounds * 100,
+			      "packets", (json_int_t)packets, "lost", (json_int_t)lost,
+			      "bytes_each", bytes, "rounds", (int)rounds, "rounds_disturbed",
+			      (int)disturbed, "lost_in_disturbed", (json_int_t)lost_disturbed));
 	b->failed += lost != 0;
 	return 0;
 }
@@ -155,8 +158,8 @@ static int control_run(struct bench *b, struct err *err)
 		goto out;
 	printf("tables for %u calls and %u SA pairs: %.1f MB; load %.2f Mpps\n", BED_CALLS, BED_SAS,
 	       (double)(memory_used() - before) / 1e6, half / 1e6);
-	printf("%-28s %8s %12s %12s %8s %10s %8s %9s\n", "", "count", "per second", "alone",
-	       "busy %", "packets", "lost", "bytes");
+	printf("%-28s %8s %12s %12s %8s %10s %8s %9s %s\n", "", "count", "per second", "alone",
+	       "busy %", "packets", "lost", "bytes", "disturbed");
 	for (unsigned i = 0; rc == 0 && i < KINDS; i++)
 		rc = kind_run(b, &w, &bed, (enum kind)i, half, err);
 	memory_print(b, &bed);

@@ -4,6 +4,7 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -172,6 +174,17 @@ static int cpus_choose(struct options *opt, struct err *err)
 	return 0;
 }
 
+// Two benches at once measure each other.
+static void others_wait(void)
+{
+	int fd = open("/tmp/trunkline-bench.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return;
+	fprintf(stderr, "trunkline-bench: waiting for another one to end\n");
+	flock(fd, LOCK_EX); // held until we end
+}
+
 int eal_open(struct bench *b, struct err *err)
 {
 	const struct options *o = &b->opt;
@@ -181,6 +194,7 @@ int eal_open(struct bench *b, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	others_wait();
 	priority_raise();
 	crew.huge = !o->no_huge && hugepages_take();
 	snprintf(lcores, sizeof(lcores), alone ? "0@%d" : "0@%d,1@%d", o->cpu[0], o->cpu[1]);

@@ -62,6 +62,13 @@ static int usage(FILE *f, int rc)
 		"  --batch N        packets a measured drain, 64 to 8000 (default %d)\n"
 		"  --pairs N        pairs of limit and path (default %d)\n"
 		"  --cpus G,W       CPUs of the generator and the worker\n"
+		"  --near           packets stay in the generator's caches; otherwise they are "
+		"demoted "
+		"to\n"
+		"                   the shared one, where a NIC's DMA puts them (CPUs with "
+		"CLDEMOTE)\n"
+		"  --rate PPS       wire sends at this rate instead of searching for the highest\n"
+		"  --pid PID        process whose CPU time wire divides by its packets\n"
 		"  --no-huge        no hugepages\n",
 		BATCH_DEFAULT, PAIRS_DEFAULT);
 	return rc;

@@ -63,7 +63,7 @@ def verdict(value, limit, most=True):
 
 
 def targets(results):
-    path = cases(results, "quick") | cases(results, "path")
+    path = cases(results, "path") | cases(results, "quick")
     rows = []
 
     def add(what, want, got, ok):
@@ -245,7 +245,7 @@ def plot_stages(args, results):
 
 
 def plot_calls(args, results):
-    found = cases(results, "quick") | cases(results, "path")
+    found = cases(results, "path") | cases(results, "quick")
     series = ["esp_gcm128_relay_plain", "relay_esp_gcm128", "hairpin_gcm128",
               "esp_cbc256sha256_relay_plain", "plain_relay"]
     rows = []

@@ -17,7 +17,11 @@ struct out_pkt {
 
 static void wrong(struct world *w, const char *what, uint32_t flow)
 {
-	if (w->out_wrong++ == 0)
+	if (w->out_wrong++ != 0)
+		return;
+	if (flow == UINT32_MAX)
+		err_set(&w->fault, 0, "%s", what);
+	else
 		err_set(&w->fault, 0, "flow %u: %s", flow, what);
 }
 

@@ -12,7 +12,7 @@
 #define TIER_MS 20    // depth of the bucket: the configuration's default
 #define SECONDS 2.0   // of a trial
 #define STEPS 7       // of the search
-#define TRIES 10      // of a trial in which a core was taken away from us
+#define TRIES 4       // of a trial in which a core was taken away from us
 #define CUSTOMERS_MOST 12
 #define ROUNDS 20 // of PACE_AHEAD packets, for rates that the generator can't keep up
 

@@ -25,9 +25,12 @@ static inline uint8_t dispatch_leg(struct worker *w, struct rte_mbuf *m, ref_t r
 	return (uint8_t)resume;
 }
 
-// What dispatch_local will read for a UDP packet, if ip is one: its port's entry.
-static inline void dispatch_prefetch(const struct plane *p, const struct rte_ipv4_hdr *ip)
+// What dispatch_local will read for a UDP packet, if ip is one: its port's entry. len: bytes from ip
+// on, whatever they are.
+static inline void dispatch_prefetch(const struct plane *p, const struct rte_ipv4_hdr *ip, int len)
 {
+	if (unlikely(len < (int)sizeof(*ip) + 4))
+		return;
 	const struct local_addr *l = local_lookup(p, ip->dst_addr);
 
 	if (likely(l != NULL && (l->kind & LOCAL_MEDIA))) {

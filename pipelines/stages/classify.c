@@ -71,10 +71,10 @@ static uint8_t classify_ipv4(struct worker *w, struct rte_mbuf *m, const struct 
 {
 	const struct rte_ipv4_hdr *ip = pkt_ip(m);
 	uint32_t have = rte_pktmbuf_data_len(m);
-	uint32_t first = ip->src_addr & 0xff;
 
 	if (unlikely(have < sizeof(*ip)))
 		return pkt_drop(m, DROP_IP_TRUNCATED);
+	uint32_t first = ip->src_addr & 0xff;
 	uint32_t total = rte_be_to_cpu_16(ip->total_length);
 	if (unlikely(ip->version_ihl != 0x45)) {
 		if (ip->version != 4 || ip->ihl < 5 || total < ip->ihl * 4u)
@@ -162,7 +162,8 @@ void stage_classify(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t
 			dispatch_prefetch(w->plane,
 					  rte_pktmbuf_mtod_offset(pkt[i + ENTRY_AHEAD],
 								  struct rte_ipv4_hdr *,
-								  sizeof(struct rte_ether_hdr)));
+								  sizeof(struct rte_ether_hdr)),
+					  pkt[i + ENTRY_AHEAD]->data_len - RTE_ETHER_HDR_LEN);
 		uint8_t kept = traced ? pkt_tag(pkt[i])->flags & PKT_TRACED : 0;
 		next[i] = classify_one(w, pkt[i], &run);
 		pkt_tag(pkt[i])->flags |= kept;

@@ -79,7 +79,7 @@ void stage_policy(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *
 		const struct customer *c = customer_load(w->plane, sa->customer);
 		if (likely(c != NULL))
 			rte_prefetch0(&c->in);
-		dispatch_prefetch(w->plane, pkt_ip(pkt[i]));
+		dispatch_prefetch(w->plane, pkt_ip(pkt[i]), pkt[i]->data_len);
 	}
 	for (uint16_t i = 0; i < n; i++)
 		next[i] = policy_one(w, pkt[i]);

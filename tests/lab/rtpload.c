@@ -251,7 +251,7 @@ static void loop(struct call *calls, const struct options *o, struct totals *t)
 		if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, calls[i].fd, &ev) != 0)
 			die("epoll: %s", strerror(errno));
 	}
-	while (!stop) {
+	while (!stop || !o->echo) {
 		struct epoll_event ev[BATCH];
 		int n = epoll_wait(poll_fd, ev, BATCH, 1);
 		uint64_t now = now_ns();
@@ -264,9 +264,13 @@ static void loop(struct call *calls, const struct options *o, struct totals *t)
 				break;
 			continue;
 		}
+		if (stop && each != 0) { // no more; what is under way still counts
+			each = 0;
+			done_ns = now + (uint64_t)o->linger_ms * 1000000u;
+		}
 		send_due(calls, o, each, t);
-		bool all_sent = now > start + (uint64_t)o->seconds * 1000000000u;
-		if (now > done_ns || (all_sent && t->received == (uint64_t)each * o->calls))
+		bool all_sent = each == 0 || now > start + (uint64_t)o->seconds * 1000000000u;
+		if (now > done_ns || (all_sent && t->received == t->sent))
 			break;
 	}
 	close(poll_fd);

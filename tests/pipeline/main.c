@@ -12,7 +12,8 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } suites_of_tests[] = {
-	{"customers", test_customers},
+	{"customers", test_customers}, {"calls", test_calls},     {"size", test_size},
+	{"wire", test_wire},           {"workers", test_workers},
 };
 
 int main(int argc, char **argv)

@@ -60,7 +60,10 @@ class Traffic:
     def running(self):
         return self.phones.poll() is None
 
-    def result(self):
+    def result(self, early=False):
+        """The account of it; early: no more is sent from now on."""
+        if early:
+            self.phones.terminate()
         text = self.phones.stdout.read()
         self.phones.wait()
         self.platform.terminate()

@@ -58,6 +58,11 @@ def quick():
     return os.environ.get("QUICK", "0") not in ("", "0")
 
 
+def slow():
+    """How much longer things may take: the build under test is instrumented."""
+    return float(os.environ.get("TRUNKLINE_LAB_SLOW", "1"))
+
+
 def run(*argv, **kw):
     """A command that has to work; its output if it doesn't."""
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kw)
