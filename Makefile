@@ -31,6 +31,7 @@ test: deps ## every test, as CI runs them
 
 bench: deps ## how fast, compared with raw crypto and testpmd
 	@$(MAKE) --no-print-directory all
+	@config/install-packages config/debian-packages-bench.txt
 	@BUILD=$(BUILD) bench/run
 
 bench-quick: deps ## the same, shorter and less exact

@@ -22,7 +22,7 @@ static inline uint64_t mac48(const void *p)
 static const struct port *port_of(struct worker *w, struct rte_mbuf *m)
 {
 	const struct plane *p = w->plane;
-	const struct device *d = &p->device[m->port];
+	const struct device *d = w->from;
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
 	uint8_t port = d->port_untagged;
 
@@ -85,7 +85,7 @@ static uint8_t classify_ipv4(struct worker *w, struct rte_mbuf *m, const struct 
 		return pkt_drop(m, DROP_IP_HEADER);
 	if (unlikely(total > have))
 		return pkt_drop(m, DROP_IP_TRUNCATED);
-	if (unlikely(!w->plane->device[m->port].rx_cksum_ok && !ip4_header_ok(ip)))
+	if (unlikely(!w->from->rx_cksum_ok && !ip4_header_ok(ip)))
 		return pkt_drop(m, DROP_IP_CHECKSUM);
 	if (unlikely(first >= 224 || first == 127 || ip->src_addr == 0))
 		return pkt_drop(m, DROP_IP_SOURCE);

@@ -33,6 +33,7 @@ static unsigned queue_poll(struct worker *w, struct rx_queue *q)
 		w->stage[STAGE_rx].packets += n;
 		w->stage[STAGE_rx].bursts++;
 		w->coming = q;
+		w->from = &w->plane->device[q->device];
 		worker_run(w);
 		w->coming = NULL;
 		ahead_clear(&w->ahead);
