@@ -33,6 +33,20 @@ static inline void flow_read(const struct rte_ipv4_hdr *ip, uint32_t len, struct
 	f->dport = (uint16_t)ports;
 }
 
+// Does the flow match one of an SA's n selectors: first, then more[0..n-2]?
+static inline bool flow_within(const struct selector *first, const struct selector *more,
+			       uint16_t n, const struct flow *f)
+{
+	if (likely(selector_match(first, f->src, f->dst, f->proto, f->ports_known, f->sport,
+				  f->dport)))
+		return true;
+	for (uint16_t i = 1; i < n; i++)
+		if (selector_match(&more[i - 1], f->src, f->dst, f->proto, f->ports_known, f->sport,
+				   f->dport))
+			return true;
+	return false;
+}
+
 // May the customer exchange packets with far, whose side of the flow has this port?
 static inline bool allow_match(const struct customer *c, uint32_t far, uint8_t proto,
 			       bool port_known, uint16_t port)

@@ -6,18 +6,6 @@
 #include "dispatch.h"
 #include "ip/ip.h"
 
-static bool selectors_pass(const struct sa_in *sa, const struct flow *f)
-{
-	if (likely(selector_match(&sa->selector, f->src, f->dst, f->proto, f->ports_known, f->sport,
-				  f->dport)))
-		return true;
-	for (uint16_t i = 1; i < sa->n_selectors; i++)
-		if (selector_match(&sa->more[i - 1], f->src, f->dst, f->proto, f->ports_known,
-				   f->sport, f->dport))
-			return true;
-	return false;
-}
-
 // Selectors may be wide; but nobody sends from our addresses, or from another customer's.
 static bool source_is_spoofed(const struct plane *p, uint32_t ip, uint16_t customer)
 {
@@ -55,7 +43,7 @@ static inline uint8_t policy_one(struct worker *w, struct rte_mbuf *m)
 	if (unlikely(ip->version_ihl != 0x45))
 		return pkt_drop(m, DROP_IP_OPTIONS);
 	flow_read(ip, rte_pktmbuf_data_len(m), &f);
-	if (unlikely(!selectors_pass(sa, &f))) {
+	if (unlikely(!flow_within(&sa->selector, sa->more, sa->n_selectors, &f))) {
 		sa->refused++;
 		return pkt_drop(m, DROP_SELECTOR);
 	}

@@ -7,22 +7,11 @@
 #include "esp/esp.h"
 #include "ip/frag.h"
 
-static bool selectors_pass(const struct sa_out *sa, const struct flow *f)
-{
-	if (likely(selector_match(&sa->selector, f->src, f->dst, f->proto, f->ports_known, f->sport,
-				  f->dport)))
-		return true;
-	for (uint16_t i = 1; i < sa->n_selectors; i++)
-		if (selector_match(&sa->more[i - 1], f->src, f->dst, f->proto, f->ports_known,
-				   f->sport, f->dport))
-			return true;
-	return false;
-}
-
 static inline struct sa_out *sa_select(const struct spd *spd, const struct flow *f)
 {
 	for (uint32_t i = 0; i < spd->n; i++)
-		if (likely(selectors_pass(spd->sa[i], f)))
+		if (likely(flow_within(&spd->sa[i]->selector, spd->sa[i]->more,
+				       spd->sa[i]->n_selectors, f)))
 			return spd->sa[i];
 	return NULL;
 }

@@ -193,14 +193,19 @@ static void receive_all(struct call *c, unsigned i, const struct options *o, str
 	t->send_errors += (uint64_t)(n - (sent > 0 ? sent : 0));
 }
 
-static void send_due(struct call *calls, const struct options *o, uint32_t each, struct totals *t)
+// Returns whether every call has sent its packets. One that is late (the machine is busy) catches up.
+static bool send_due(struct call *calls, const struct options *o, uint32_t each, struct totals *t)
 {
 	uint8_t p[PACKET_MAX];
 	uint64_t now = now_ns();
+	bool all = true;
 
 	for (unsigned i = 0; i < o->calls; i++) {
 		struct call *c = &calls[i];
-		if (c->sent >= each || c->next_ns > now)
+		if (c->sent >= each)
+			continue;
+		all = false;
+		if (c->next_ns > now)
 			continue;
 		packet_build(p, o, i, c->sent);
 		c->sent++; // before it is sent: the answer may be quick
@@ -210,6 +215,7 @@ static void send_due(struct call *calls, const struct options *o, uint32_t each,
 		else
 			t->sent++;
 	}
+	return all;
 }
 
 static uint64_t quantile_us(const struct totals *t, double q)
@@ -241,8 +247,8 @@ static void loop(struct call *calls, const struct options *o, struct totals *t)
 {
 	uint32_t each = o->seconds * o->pps;
 	uint64_t start = now_ns(), last_packet = start;
-	uint64_t done_ns =
-		start + (uint64_t)o->seconds * 1000000000u + (uint64_t)o->linger_ms * 1000000u;
+	uint64_t linger = (uint64_t)o->linger_ms * 1000000u, unsent = start;
+	uint64_t give_up = start + 3 * (uint64_t)o->seconds * 1000000000u + linger;
 	int poll_fd = epoll_create1(0);
 
 	for (unsigned i = 0; i < o->calls; i++) {
@@ -264,13 +270,13 @@ static void loop(struct call *calls, const struct options *o, struct totals *t)
 				break;
 			continue;
 		}
-		if (stop && each != 0) { // no more; what is under way still counts
-			each = 0;
-			done_ns = now + (uint64_t)o->linger_ms * 1000000u;
-		}
-		send_due(calls, o, each, t);
-		bool all_sent = each == 0 || now > start + (uint64_t)o->seconds * 1000000000u;
-		if (now > done_ns || (all_sent && t->received == t->sent))
+		if (stop)
+			each = 0; // no more; what is under way still counts
+		if (!send_due(calls, o, each, t))
+			unsent = now;
+		else if (t->received == t->sent || now - unsent > linger)
+			break;
+		if (now > give_up)
 			break;
 	}
 	close(poll_fd);
