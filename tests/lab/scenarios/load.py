@@ -113,7 +113,13 @@ def run_load(report, name, seconds, workers):
         except Exception:
             print("pop:", pop.log_tail(), "gateway:", gateway.log_tail(), sep="\n")
             with_drops = [drops_of(d) for d in (pop, gateway) if d.process.poll() is None]
-            print(f"drops (pop, gateway): {with_drops}")
+            print(f"drops (pop, gateway): {with_drops}; machine's load {os.getloadavg()}")
+            for daemon in (pop, gateway):
+                if daemon.process.poll() is None:
+                    for port in daemon.cli("show", "ports")["ports"]:
+                        print(daemon.name, {k: port[k] for k in (
+                            "name", "rx_packets", "tx_packets", "rx_missed", "rx_errors",
+                            "tx_errors", "rx_nombuf")})
             raise
 
 
