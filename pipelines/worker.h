@@ -78,7 +78,7 @@ struct worker {
 	struct tx_buffer tx[DEVICES_MAX];
 	struct rx_queue rxq[QUEUES_MAX];
 	uint16_t n_rxq;
-	const struct device *from; // of the burst in classify: not every driver sets mbuf.port
+	const struct device *from;     // of the burst in classify: not every driver sets mbuf.port
 	const struct rx_queue *coming; // the burst that waits during this one
 	struct ahead ahead;
 	struct rte_mempool *pool;
