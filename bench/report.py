@@ -225,6 +225,10 @@ def gnuplot(args, name, script, data):
     lines = "\n".join("\t".join(f'"{x}"' if isinstance(x, str) else f"{x:g}" for x in row)
                       for row in data)
     subprocess.run([program], input=f"{head}{lines}\nEOD\n{script}\n", text=True, check=True)
+    with open(out, encoding="utf-8") as f:
+        first, rest = f.read().split("\n", 1)
+    with open(out, "w", encoding="utf-8") as f:
+        f.write(f"{first}\n<!-- SPDX-License-Identifier: BSD-3-Clause -->\n{rest}")
     return True
 
 
