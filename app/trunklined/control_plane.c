@@ -36,6 +36,18 @@ static struct local_addr *local_slot(struct plane *plane, uint32_t ip, bool make
 	}
 }
 
+// Empties entries that were given up and that no lookup has to go beyond.
+static void local_trim(struct plane *plane, struct local_addr *l)
+{
+	uint32_t i = (uint32_t)(l - plane->local);
+
+	while (plane->local[(i + 1) & (LOCALS_MAX - 1)].ip == 0 && plane->local[i].ip != 0 &&
+	       plane->local[i].kind == LOCAL_NONE) {
+		__atomic_store_n(&plane->local[i].ip, 0, __ATOMIC_RELEASE);
+		i = (i - 1) & (LOCALS_MAX - 1);
+	}
+}
+
 void local_set(struct plane *plane, uint32_t ip, uint8_t kind, uint8_t media, bool present)
 {
 	struct local_addr *l = local_slot(plane, ip, present);
@@ -54,6 +66,7 @@ void local_set(struct plane *plane, uint32_t ip, uint8_t kind, uint8_t media, bo
 		__atomic_store_n(&l->kind, (uint8_t)(l->kind | kind), __ATOMIC_RELEASE);
 	} else {
 		__atomic_store_n(&l->kind, (uint8_t)(l->kind & ~kind), __ATOMIC_RELEASE);
+		local_trim(plane, l);
 	}
 	uint32_t gen = plane->route_gen + 1;
 	__atomic_store_n(&plane->route_gen, gen != 0 ? gen : 1, __ATOMIC_RELEASE);
