@@ -14,6 +14,8 @@ all: $(BUILD)/build.ninja ## build everything into build/
 	@ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
+	@for tool in meson ninja pkg-config; do command -v $$tool >/dev/null || \
+		{ echo "make: there is no $$tool here; make deps installs what is missing" >&2; exit 1; }; done
 	@meson setup $(BUILD) $(MESON_FLAGS)
 
 help: ## this list

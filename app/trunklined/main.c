@@ -143,6 +143,15 @@ static int run(struct config *cfg, const struct options *o)
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	// From here on: who is told to end while he starts ends in order as soon as he has.
+	term = evsignal_new(base, SIGTERM, on_end, base);
+	intr = evsignal_new(base, SIGINT, on_end, base);
+	if (term == NULL || intr == NULL || event_add(term, NULL) < 0 ||
+	    event_add(intr, NULL) < 0) {
+		log_error("no signal handlers");
+		config_free(cfg);
+		goto out;
+	}
 	if (eal_start(cfg, &err) < 0) {
 		log_error("%s", err.text);
 		config_free(cfg);
@@ -152,11 +161,8 @@ static int run(struct config *cfg, const struct options *o)
 		log_error("%s", err.text);
 		goto eal;
 	}
-	term = evsignal_new(base, SIGTERM, on_end, base);
-	intr = evsignal_new(base, SIGINT, on_end, base);
 	hup = evsignal_new(base, SIGHUP, on_hup, ctl);
-	if (term == NULL || intr == NULL || hup == NULL || event_add(term, NULL) < 0 ||
-	    event_add(intr, NULL) < 0 || event_add(hup, NULL) < 0) {
+	if (hup == NULL || event_add(hup, NULL) < 0) {
 		log_error("no signal handlers");
 	} else {
 		log_notice("trunkline %s at %s: %u workers, %u ports, %u SA pairs, %u calls",
