@@ -75,6 +75,7 @@ void stage_esp_decap(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 {
 	struct esp_in op[BURST_MAX];
 	uint8_t at[BURST_MAX];
+	const struct sa_in *asked = NULL;
 	unsigned k = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -83,7 +84,9 @@ void stage_esp_decap(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 			next[i] = pkt_drop(pkt[i], (enum drop_reason)drop);
 			continue;
 		}
-		esp_in_prefetch(op[k].sa, op[k].len);
+		if (op[k].sa != asked) // once for a run of one SA's packets
+			esp_in_prefetch(op[k].sa, op[k].len);
+		asked = op[k].sa;
 		at[k++] = (uint8_t)i;
 	}
 	worker_ahead(w);

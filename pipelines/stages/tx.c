@@ -24,7 +24,7 @@ void tx_flush(struct worker *w)
 	w->tx_devices = 0;
 }
 
-void tx_frame(struct worker *w, uint16_t device, struct rte_mbuf *m)
+static inline void frame_queue(struct worker *w, uint16_t device, struct rte_mbuf *m)
 {
 	struct tx_buffer *b = &w->tx[device];
 
@@ -32,6 +32,11 @@ void tx_frame(struct worker *w, uint16_t device, struct rte_mbuf *m)
 	w->tx_devices |= 1u << device;
 	if (b->n == TX_BURST)
 		device_flush(w, device);
+}
+
+void tx_frame(struct worker *w, uint16_t device, struct rte_mbuf *m)
+{
+	frame_queue(w, device, m);
 }
 
 // Packets and bytes of a run of packets by one port.
@@ -70,7 +75,7 @@ static inline uint8_t tx_one(struct worker *w, struct rte_mbuf *m, struct run *r
 		run_flush(w, r, nh->port);
 	r->packets++;
 	r->bytes += len;
-	tx_frame(w, port->device, m);
+	frame_queue(w, port->device, m);
 	return STAGE_KEPT;
 }
 
