@@ -70,7 +70,8 @@ static inline void pkt_port_set(struct rte_mbuf *m, uint8_t port)
 	m->vlan_tci_outer = port;
 }
 
-// The rest, in dynfield1 (reserved at start-up): a second cache line, for packets off the fast path.
+// The rest, at the end of dynfield1 (reserved at start-up, after drivers such as net_pcap have taken
+// theirs, which are given from the front): a second cache line, for packets off the fast path.
 struct pkt_cold {
 	uint16_t drop;      // drop reason
 	uint8_t resume;     // stage that a handed-over packet or a fragment goes on in
@@ -81,10 +82,14 @@ struct pkt_cold {
 	uint32_t trace; // number of the traced packet
 };
 
+#define PKT_COLD_OFFSET                                                                     \
+	(offsetof(struct rte_mbuf, dynfield1) + sizeof(((struct rte_mbuf *)0)->dynfield1) - \
+	 sizeof(struct pkt_cold))
+_Static_assert(sizeof(struct pkt_cold) == 20, "leaves 16 bytes of the dynamic fields to drivers");
+
 static inline struct pkt_cold *pkt_cold(struct rte_mbuf *m)
 {
-	_Static_assert(sizeof(struct pkt_cold) <= sizeof(m->dynfield1), "fits the dynamic fields");
-	return (struct pkt_cold *)m->dynfield1;
+	return (struct pkt_cold *)((uint8_t *)m + PKT_COLD_OFFSET);
 }
 
 static inline struct rte_ipv4_hdr *pkt_ip(const struct rte_mbuf *m)

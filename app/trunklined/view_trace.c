@@ -9,8 +9,8 @@
 #include <string.h>
 
 #define STEPS_PER_PACKET 16
-#define TRACE_DEFAULT 20
-#define TRACE_MAX 1000
+#define TRACE_DEFAULT 100 // as lib/api/commands.def says
+#define TRACE_MAX 10000
 
 static int filter_read(struct control *ctl, const struct view_trace_filter *f, struct trace *t,
 		       struct err *err)

@@ -88,6 +88,7 @@ Test(device_spec, mistakes)
 		"tap:a/b",
 		"ring:",
 		"ring:a,b",
+		"ring:bench-out",
 		"pcap:",
 		"pcap:,out",
 		"pcap:in,",

@@ -18,6 +18,9 @@
 #define CONFIG_ADDRESSES_MAX 192 // of ports and media together
 #define CONFIG_CUSTOMERS_MAX 8191
 
+// Characters of ring:NAME that DPDK has room for.
+#define RING_NAME_MAX 7
+
 enum config_idle { IDLE_POLL, IDLE_SLEEP };
 enum config_hugepages { HUGE_AUTO, HUGE_ON, HUGE_OFF };
 

@@ -331,6 +331,12 @@ bool text_device(const struct config_file *f, const char *key, const char *text)
 				SHOW(rest));
 			return false;
 		}
+		if (strncmp(text, "ring:", 5) == 0 &&
+		    (strlen(rest) > RING_NAME_MAX || strpbrk(rest, "/:,") != NULL)) {
+			mistake(f, key, "%s is not a ring's name: 1 to %d characters without / : ,",
+				SHOW(rest), RING_NAME_MAX);
+			return false;
+		}
 		return true;
 	}
 	mistake(f, key, "%s is not a device; expected " CONFIG_DEVICE_FORM, SHOW(text));

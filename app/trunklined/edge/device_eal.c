@@ -108,7 +108,7 @@ static int mbuf_fields_reserve(struct err *err)
 		.size = sizeof(struct pkt_cold),
 		.align = _Alignof(struct pkt_cold),
 	};
-	size_t offset = offsetof(struct rte_mbuf, dynfield1);
+	size_t offset = PKT_COLD_OFFSET;
 
 	if (rte_mbuf_dynfield_register_offset(&field, offset) != (int)offset)
 		return err_set(err, -EBUSY,

@@ -188,9 +188,10 @@ int device_spec_parse(const char *text, unsigned index, const struct device_want
 		snprintf(out->args, sizeof(out->args), "%s,iface=%s", out->name, out->iface);
 	} else if ((rest = after(text, "ring:")) != NULL) {
 		out->kind = DEV_RING;
-		if (*rest == 0 || strlen(rest) > 20 || strpbrk(rest, ",:/ ") != NULL)
+		if (*rest == 0 || strlen(rest) > RING_NAME_MAX || strpbrk(rest, ",:/ ") != NULL)
 			return err_set(err, -EINVAL,
-				       "device %s: ring:NAME, a name of 1 to 20 characters", text);
+				       "device %s: ring:NAME, a name of 1 to %d characters", text,
+				       RING_NAME_MAX);
 		snprintf(out->name, sizeof(out->name), "net_ring_%s", rest);
 		snprintf(out->args, sizeof(out->args), "%s", out->name);
 	} else if ((rest = after(text, "pcap:")) != NULL) {
