@@ -39,6 +39,15 @@ static bool name_valid(const char *text)
 	return n >= 1 && n <= 63 && text[n] == '\0';
 }
 
+static bool id_valid(const char *text)
+{
+	size_t n = 0;
+
+	while (text[n] > ' ' && text[n] < 127)
+		n++;
+	return n >= 1 && n <= 255 && text[n] == '\0';
+}
+
 static bool choice_valid(const char *spec, const char *text)
 {
 	size_t len = strlen(text);
@@ -76,6 +85,12 @@ static int text_check(const struct api_arg *arg, const char *text, struct err *e
 		if (!name_valid(text))
 			return err_set(err, -EINVAL,
 				       "%s: \"%s\" is no name; 1 to 63 of A-Z a-z 0-9 . _ -",
+				       arg->name, q);
+		return 0;
+	case API_ID:
+		if (!id_valid(text))
+			return err_set(err, -EINVAL,
+				       "%s: \"%s\" is no call's id; as trunkline show calls has it",
 				       arg->name, q);
 		return 0;
 	case API_SUITE:
@@ -173,6 +188,12 @@ static int value_check(const struct api_arg *arg, json_t *value, struct err *err
 			return err_set(err, -EINVAL, "%s: a whole number, %s", arg->name,
 				       arg->spec);
 		return 0;
+	case API_REAL:
+		uint_bounds(arg, &low, &high);
+		if (!json_is_number(value) || !(json_number_value(value) >= (double)low) ||
+		    !(json_number_value(value) <= (double)high))
+			return err_set(err, -EINVAL, "%s: a number, %s", arg->name, arg->spec);
+		return 0;
 	case API_SPI:
 		return spi_check(arg, value, err);
 	default:
@@ -256,6 +277,14 @@ json_t *api_arg_parse(const struct api_arg *arg, const char *text, struct err *e
 			return NULL;
 		}
 		value = json_integer((json_int_t)n);
+	} else if (arg->type == API_REAL) {
+		char *end, q[48];
+		double v = strtod(text, &end);
+		if (end == text || *end != '\0' || (value = json_real(v)) == NULL) {
+			err_set(err, -EINVAL, "%s: \"%s\" is no number, %s", arg->name,
+				quote(text, q), arg->spec);
+			return NULL;
+		}
 	} else if (arg->type == API_BOOL) {
 		bool yes = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0 ||
 			   strcmp(text, "on") == 0;

@@ -11,14 +11,16 @@
 
 // What a value is in JSON, and what is accepted.
 enum api_type {
-	API_NAME,     // string of [A-Za-z0-9._-], 1..63
-	API_UINT,     // integer, within spec
-	API_BOOL,     // true or false
-	API_SPI,      // integer, or string "0x..." or decimal; 256..4294967295 (RFC 4303 2.1)
-	API_SUITE,    // string, name of a cipher suite
-	API_KEY,      // string of hex digits, "0x" and ':' allowed; secret: never shown
-	API_ADDR,     // string, IP address
-	API_PREFIX,   // string, IP prefix
+	API_NAME,   // string of [A-Za-z0-9._-], 1..63
+	API_ID,     // string, a call's id or its beginning: printable ASCII without spaces, 1..255
+	API_UINT,   // integer, within spec
+	API_REAL,   // number, within spec
+	API_BOOL,   // true or false
+	API_SPI,    // integer, or string "0x..." or decimal; 256..4294967295 (RFC 4303 2.1)
+	API_SUITE,  // string, name of a cipher suite
+	API_KEY,    // string of hex digits, "0x" and ':' allowed; secret: never shown
+	API_ADDR,   // string, IP address
+	API_PREFIX, // string, IP prefix
 	API_ENDPOINT, // string, IP address with or without port
 	API_CHOICE,   // string, one of spec
 	API_RANGE,    // string "low-high" or "one", 0..65535
@@ -66,6 +68,7 @@ const char *api_suggest(const char *text, const char *const *names, size_t n);
 
 const char *api_arg_text(json_t *args, const char *name); // NULL: not given
 uint64_t api_arg_uint(json_t *args, const char *name, uint64_t otherwise);
+double api_arg_real(json_t *args, const char *name, double otherwise);
 bool api_arg_bool(json_t *args, const char *name, bool otherwise);
 uint32_t api_arg_spi(json_t *args, const char *name); // 0: not given
 bool api_arg_addr(json_t *args, const char *name, struct ip_addr *out);

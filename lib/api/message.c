@@ -103,6 +103,13 @@ const char *api_code(int negative_errno)
 	case EBUSY:
 	case EAGAIN:
 		return "busy";
+	case ENOTCONN:
+	case ECONNREFUSED:
+		return "unreachable";
+	case ETIMEDOUT:
+		return "timeout";
+	case EREMOTEIO:
+		return "refused";
 	case EALREADY:
 		return "already";
 	case ENOSPC:

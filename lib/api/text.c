@@ -100,6 +100,12 @@ uint64_t api_arg_uint(json_t *args, const char *name, uint64_t otherwise)
 	return v == NULL ? otherwise : (uint64_t)json_integer_value(v);
 }
 
+double api_arg_real(json_t *args, const char *name, double otherwise)
+{
+	json_t *v = json_object_get(args, name);
+	return v == NULL ? otherwise : json_number_value(v);
+}
+
 bool api_arg_bool(json_t *args, const char *name, bool otherwise)
 {
 	json_t *v = json_object_get(args, name);

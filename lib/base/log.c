@@ -13,6 +13,14 @@ void log_level_set(enum log_level level)
 	log_level = level;
 }
 
+// Texts of peers get in here: they may not begin a line of their own, or write to a terminal.
+static void line_clean(char *line)
+{
+	for (; *line != '\0'; line++)
+		if ((unsigned char)*line < ' ' || *line == 0x7f)
+			*line = '?';
+}
+
 void log_msg(enum log_level level, const char *fmt, ...)
 {
 	if (level > log_level)
@@ -22,6 +30,7 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	line_clean(line);
 	if (getenv("JOURNAL_STREAM") != NULL) {
 		fprintf(stderr, "<%d>%s\n", (int)level, line);
 		return;

@@ -119,9 +119,26 @@ int ip_endpoint_parse(const char *text, struct ip_endpoint *out)
 
 // ---- text out ----
 
+// By hand: inet_ntop goes through printf, and every call of a proxy has addresses written.
+static void ipv4_str(const uint8_t *bytes, char *to)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		uint8_t b = bytes[i];
+		if (b >= 100)
+			*to++ = (char)('0' + b / 100);
+		if (b >= 10)
+			*to++ = (char)('0' + b / 10 % 10);
+		*to++ = (char)('0' + b % 10);
+		*to++ = i < 3 ? '.' : '\0';
+	}
+}
+
 char *ip_addr_str(const struct ip_addr *a, char buf[static IP_ADDR_STRLEN])
 {
-	if (addr_bits(a) == 0 || inet_ntop(a->family, addr_bytes(a), buf, IP_ADDR_STRLEN) == NULL)
+	if (a->family == AF_INET)
+		ipv4_str((const uint8_t *)&a->v4, buf);
+	else if (addr_bits(a) == 0 ||
+		 inet_ntop(a->family, addr_bytes(a), buf, IP_ADDR_STRLEN) == NULL)
 		memcpy(buf, "none", sizeof("none"));
 	return buf;
 }

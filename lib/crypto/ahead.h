@@ -3,6 +3,8 @@
 // packet's cipher is used to bring a later packet into the cache.
 #pragma once
 
+#include "../base/line.h"
+
 #include <stdint.h>
 
 #define AHEAD_MAX 64
@@ -27,7 +29,7 @@ static inline void ahead_note(struct ahead *a, const void *data, uint32_t len)
 	a->mem[a->n++].lines = lines < AHEAD_LINES_MAX ? lines : AHEAD_LINES_MAX;
 }
 
-// Brings in one of those noted.
+// Brings in one of those noted, to be written.
 static inline void ahead_step(struct ahead *a)
 {
 	if (a->at >= a->n)
@@ -35,7 +37,7 @@ static inline void ahead_step(struct ahead *a)
 	const uint8_t *data = a->mem[a->at].data;
 	uint32_t lines = a->mem[a->at++].lines;
 	for (uint32_t i = 0; i < lines; i++)
-		__builtin_prefetch(data + i * 64, 0, 3);
+		line_own(data + i * 64);
 }
 
 static inline void ahead_clear(struct ahead *a)

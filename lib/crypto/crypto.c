@@ -99,6 +99,12 @@ void secret_wipe(void *p, size_t len)
 	__asm__ volatile("" : : "r"(p) : "memory");
 }
 
+void crypto_opened_set(struct crypto *c, crypto_opened_fn opened, void *ctx)
+{
+	c->opened = opened;
+	c->opened_ctx = ctx;
+}
+
 void crypto_ahead_set(struct crypto *c, struct ahead *ahead)
 {
 	c->ahead = ahead;

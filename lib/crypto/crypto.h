@@ -16,7 +16,9 @@ enum crypto_dir { CRYPTO_ENCRYPT, CRYPTO_DECRYPT };
 // they hold nothing secret but between the calls of one burst.
 struct crypto {
 	IMB_MGR *mgr;
-	struct ahead *ahead; // NULL: none
+	struct ahead *ahead;     // NULL: none
+	crypto_opened_fn opened; // NULL: none
+	void *opened_ctx;
 	IMB_MGR *few; // with SHA instructions, for what does not fill mgr's lanes; NULL: no need
 	aes_gcm_enc_dec_t gcm_enc[3], gcm_dec[3]; // by suite_id: AES_GCM_128, 192, 256
 	struct hkey_span hkey;
@@ -57,6 +59,13 @@ static inline void crypto_cbc_burst(struct crypto *c, enum crypto_dir dir, unsig
 {
 	IMB_SUBMIT_CIPHER_BURST_NOCHECK(c->mgr, c->jobs, n, IMB_CIPHER_CBC,
 					dir == CRYPTO_ENCRYPT ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT,
+					(IMB_KEY_SIZE_BYTES)key_len);
+}
+
+// c->jobs[0..n): AES-CTR with a whole block as IV, all with the same key length (bytes).
+static inline void crypto_ctr_burst(struct crypto *c, unsigned key_len, unsigned n)
+{
+	IMB_SUBMIT_CIPHER_BURST_NOCHECK(c->mgr, c->jobs, n, IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT,
 					(IMB_KEY_SIZE_BYTES)key_len);
 }
 

@@ -49,6 +49,11 @@ const char *crypto_describe(const struct crypto *c);
 // From now on ciphers bring in what is noted there (ahead.h). NULL: nothing.
 struct ahead;
 void crypto_ahead_set(struct crypto *c, struct ahead *ahead);
+// Called for each AEAD packet of ESP that proved authentic, behind its cipher and before the next one's, so that what
+// the packet will need can be asked for meanwhile. NULL: nothing.
+struct esp_in;
+typedef void (*crypto_opened_fn)(void *ctx, const struct esp_in *op);
+void crypto_opened_set(struct crypto *c, crypto_opened_fn opened, void *ctx);
 struct hkey_span crypto_hkey_span(const struct crypto *c);
 // Expands material (suite_material_len() bytes: cipher key, salt, authentication key).
 void keys_expand(struct crypto *c, enum suite_id suite, const uint8_t *material, struct keys *out);

@@ -38,4 +38,11 @@ struct customer {
 	struct tier_bucket out __attribute__((aligned(64)));
 	// cold
 	char name[64] __attribute__((aligned(64)));
+	// The last packet that found no SA: [w] all of it. Torn reads do no harm, for what is made of it
+	// (an SA is asked for) is checked against the policies. Host byte order.
+	struct {
+		uint32_t n, src, dst;
+		uint16_t sport, dport;
+		uint8_t proto;
+	} wanted;
 };

@@ -51,7 +51,7 @@ void esp_decap_burst(struct crypto *c, struct esp_in *op, unsigned n, uint64_t n
 // Loads into the cache what a burst will touch of an SA for a packet of len bytes (in: from the
 // SPI to the end of the ICV; out: the inner packet): bitmap or template, round keys, and just the
 // powers of the hash key that this length needs. It reads the SA's first line, so prefetch that
-// one earlier.
+// one earlier. esp_decap_burst does it itself for AEAD suites.
 void esp_in_prefetch(const struct sa_in *sa, uint32_t len);
 void esp_out_prefetch(const struct sa_out *sa, uint32_t len);
 

@@ -128,19 +128,21 @@ size_t sa_out_size(const struct sa_spec *spec)
 	return whole_lines(sizeof(struct sa_out) + selectors_size(spec));
 }
 
-static void outer_template(struct sa_out *sa, const struct sa_spec *spec)
+void sa_outer_make(struct sa_outer *o, const struct ip_endpoint *local,
+		   const struct ip_endpoint *peer, uint32_t flags)
 {
-	uint8_t *h = sa->outer;
-	sa->outer_len = spec->flags & SA_ENCAP ? 28 : 20;
+	uint8_t *h = o->header;
+	memset(o, 0, sizeof(*o));
+	o->len = flags & SA_ENCAP ? 28 : 20;
 	h[0] = 0x45;
 	h[8] = OUTER_TTL;
-	h[9] = spec->flags & SA_ENCAP ? IPPROTO_UDP : IPPROTO_ESP;
-	memcpy(h + 12, &spec->local.addr.v4, 4);
-	memcpy(h + 16, &spec->peer.addr.v4, 4);
-	if (spec->flags & SA_DF_SET)
+	h[9] = flags & SA_ENCAP ? IPPROTO_UDP : IPPROTO_ESP;
+	memcpy(h + 12, &local->addr.v4, 4);
+	memcpy(h + 16, &peer->addr.v4, 4);
+	if (flags & SA_DF_SET)
 		h[6] = 0x40;
-	if (spec->flags & SA_ENCAP) {
-		uint16_t ports[2] = {htons(spec->local.port), htons(spec->peer.port)};
+	if (flags & SA_ENCAP) {
+		uint16_t ports[2] = {htons(local->port), htons(peer->port)};
 		memcpy(h + 20, ports, 4);
 	}
 	uint32_t sum = 0;
@@ -150,7 +152,16 @@ static void outer_template(struct sa_out *sa, const struct sa_spec *spec)
 		sum += word;
 	}
 	sum = (sum & 0xffff) + (sum >> 16);
-	sa->outer_sum = (uint16_t)((sum & 0xffff) + (sum >> 16));
+	o->sum = (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+void sa_outer_apply(struct sa_out *sa, const struct sa_outer *o)
+{
+	unsigned flags = sa->flags & ~(unsigned)SA_ENCAP;
+	memcpy(sa->outer, o->header, sizeof(sa->outer));
+	sa->outer_len = o->len;
+	sa->outer_sum = o->sum;
+	sa->flags = (uint16_t)(flags | (o->len == 28 ? SA_ENCAP : 0u));
 }
 
 int sa_out_init(struct sa_out *sa, const struct sa_spec *spec, struct crypto *c, struct err *err)
@@ -192,7 +203,9 @@ int sa_out_init(struct sa_out *sa, const struct sa_spec *spec, struct crypto *c,
 	struct selector *more = (struct selector *)(sa + 1);
 	memcpy(more, spec->selectors + 1, selectors_size(spec));
 	sa->more = more;
-	outer_template(sa, spec);
+	struct sa_outer outer;
+	sa_outer_make(&outer, &spec->local, &spec->peer, spec->flags);
+	sa_outer_apply(sa, &outer);
 	keys_expand(c, spec->suite, spec->material, &sa->keys);
 	return 0;
 }

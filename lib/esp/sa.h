@@ -90,6 +90,13 @@ struct sa_in {
 _Static_assert(__builtin_offsetof(struct sa_in, selector) == 64, "line 1 starts at the selector");
 _Static_assert(__builtin_offsetof(struct sa_in, keys) == 128, "keys start at line 2");
 
+// The outer headers of an outbound SA. Immutable once its worker can see it.
+struct sa_outer {
+	uint8_t header[28]; // IPv4 and, in UDP, UDP; length, ID and sum are zero
+	uint8_t len;        // 20 or 28
+	uint16_t sum;       // as sa_out.outer_sum
+};
+
 // An outbound SA. A packet needs lines 0 and 1 and the keys.
 struct sa_out {
 	uint32_t spi; // host order
@@ -121,6 +128,9 @@ struct sa_out {
 	const struct selector *more; // selectors 1.., behind the struct
 	// line 2
 	struct selector selector;
+	// Where the peer is by now, or NULL: published by control, which then moves plane.route_gen. The
+	// worker takes it over before the next packet, and as often as it looks, to the same effect.
+	const struct sa_outer *moved;
 	struct keys keys __attribute__((aligned(64)));
 };
 
@@ -133,6 +143,11 @@ size_t sa_in_size(const struct sa_spec *spec);
 int sa_in_init(struct sa_in *sa, const struct sa_spec *spec, struct crypto *c, struct err *err);
 size_t sa_out_size(const struct sa_spec *spec);
 int sa_out_init(struct sa_out *sa, const struct sa_spec *spec, struct crypto *c, struct err *err);
+// Headers from local to peer; flags as an SA's (SA_ENCAP, SA_DF_SET).
+void sa_outer_make(struct sa_outer *o, const struct ip_endpoint *local,
+		   const struct ip_endpoint *peer, uint32_t flags);
+// By the owner, or before anybody else sees the SA: from now on its packets go out with o.
+void sa_outer_apply(struct sa_out *sa, const struct sa_outer *o);
 // Wipes keys before the memory goes back.
 void sa_in_wipe(struct sa_in *sa);
 void sa_out_wipe(struct sa_out *sa);

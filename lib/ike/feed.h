@@ -22,11 +22,15 @@
 
 #define FEED_VERSION 1
 #define FEED_SOCKET "/run/charon.trunkline"
+#define FEED_HEADER 10         // bytes: length (4), type (2), id (4)
 #define FEED_MESSAGE_MAX 65536 // bytes with the header
 #define FEED_TS_MAX 32         // traffic selectors of one side of one SA
 #define FEED_KEY_MAX 64        // bytes of one key
 #define FEED_SEQS_MAX 1024     // entries in one report
 #define FEED_TEXT_MAX 256
+// An outbound SA that is made again from a replay begins this many numbers after the one that was known:
+// more than it can have sent since (two seconds of the largest tier), because no number may be used twice.
+#define FEED_SEQ_JUMP (1u << 20)
 
 enum feed_type {
 	// requests
@@ -84,7 +88,9 @@ enum feed_sa_flag {
 	FEED_COPY_DSCP = 1 << 4,
 	FEED_COPY_ECN = 1 << 5,
 	FEED_REPLAY = 1 << 6, // held since an earlier connection: seq counts
-	FEED_INITIATOR = 1 << 7,
+	FEED_WAIT =
+		1 << 7, // out: the peer has it only once our next message has arrived (IKEv1, asked
+			// for by us); one that is replaced by it is used for a moment longer
 };
 
 // Algorithms are IKEv2's transform ids (RFC 7296 section 3.3.2): encryption (type 1) 12 AES-CBC, 20
@@ -190,7 +196,18 @@ int feed_len(const uint8_t *p, size_t n);
 // One whole message. 0, or -EBADMSG with a text that quotes no key. Every field is in its range
 // afterwards: counts, lengths, prefixes of text, address families.
 int feed_decode(const uint8_t *p, size_t n, struct feed_msg *out, struct err *err);
-// Bytes written (at most FEED_MESSAGE_MAX), or -EMSGSIZE, -EINVAL.
+// Bytes written (at most FEED_MESSAGE_MAX), or -EMSGSIZE if buf is too small, -EINVAL if a field is
+// out of the range that decoding allows. Unprintable bytes of texts are sent as '?'.
 int feed_encode(const struct feed_msg *m, uint8_t *buf, size_t size);
 // Wipes what holds keys.
 void feed_wipe(struct feed_msg *m);
+
+// ---- feed_io.c: for ends that block (the plugin, tests) ----
+
+// Sends one message whole, within timeout_ms. 0, -ETIMEDOUT, or what send() or feed_encode() say; after
+// an error of the socket the connection is of no use. Doesn't raise SIGPIPE.
+int feed_send(int fd, const struct feed_msg *m, int timeout_ms);
+// Waits for one message, timeout_ms for its first byte (-1: for ever) and FEED_PATIENCE ms for the
+// rest. 0, -ETIMEDOUT, -ECONNRESET at the end of the stream, -EBADMSG.
+int feed_recv(int fd, struct feed_msg *m, int timeout_ms, struct err *err);
+#define FEED_PATIENCE 5000

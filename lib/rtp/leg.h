@@ -6,20 +6,49 @@
 // reads and writes. Only the owner writes fields marked [w]; the control thread reads them.
 #pragma once
 
+#include "latch.h"
+#include "rtcp.h"
+#include "rtp_detail.h"
 #include "rtp_stats.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum latch_state {
-	LATCH_OPEN,    // the first valid packet decides (RFC 4961, RFC 7362)
-	LATCH_LEARNED, // learned from a packet; others are refused
-	LATCH_FIXED,   // signalled and not to be learned
-};
-
 enum leg_flag {
 	LEG_RTCP_MUX = 1 << 0, // RTCP on the RTP port (RFC 5761)
 	LEG_DSCP = 1 << 1,     // tos is written; to show, packets use tos and tos_keep
+	LEG_RECORD = 1 << 2,   // what it accepts is copied to recording number record
+};
+
+// What keeps packets of the leg's peer from going on, or not as they are. RTCP goes on all the same.
+enum leg_gate {
+	LEG_GATE_HELD = 1 << 0,     // on hold: this side is not heard, or the other does not listen
+	LEG_GATE_BLOCKED = 1 << 1,  // blocked by signalling
+	LEG_GATE_SILENCED = 1 << 2, // replaced by silence
+	LEG_GATE_DTMF = 1 << 3,     // RFC 4733 events are left out
+};
+#define LEG_GATED 0xffff // no worker's number
+
+struct srtp_ctx;
+
+#define LEG_SIGHTS 32 // a power of two
+
+// What the latch needs beside the address itself: read and written when a stranger sends.
+struct leg_guard {
+	struct latch_policy policy;
+	struct latch_peer signalled; // of RTP
+	struct latch_peer rtcp;      // of RTCP; ip 0: the host that RTP is learned from
+	uint32_t ticks_per_s;
+	uint32_t window_tick;         // [w] tick of the first packet that fitted ...
+	bool window_begun;            // [w] ... once there was one
+	uint8_t held;                 // [w] latch_rank of the learned source
+	uint16_t refused_port;        // [w] network order; source that was refused last ...
+	uint32_t refused_ip;          // [w] ... its address
+	uint32_t waited;              // [w] packets of sources on probation, which did not pass
+	uint32_t moves;               // [w] times that a learned source was replaced
+	uint32_t learned_tick;        // [w] when the source was learned
+	struct latch_source trial[2]; // [w]
+	uint16_t sight[LEG_SIGHTS];   // [w] digests of the packets that should come next
 };
 
 struct leg {
@@ -31,7 +60,8 @@ struct leg {
 	uint8_t flags;        // leg_flag
 	uint32_t last_tick;   // [w] tick (TSC >> TICK_SHIFT) of the last accepted packet
 	uint16_t customer;    // whose tunnel its packets come from and go to; 0: none
-	uint16_t pad0;
+	uint8_t gate;         // leg_gate; not 0: peer has LEG_GATED in place of the owner
+	uint8_t dtmf_type;    // with LEG_GATE_DTMF: payload type of telephone-event
 	struct rtp_stats rx __attribute__((aligned(8))); // [w]
 	// line 1, egress
 	uint32_t local_ip __attribute__((aligned(64))); // network order
@@ -51,13 +81,20 @@ struct leg {
 	uint16_t out_customer; // the same as customer, for the egress half
 	uint8_t hairpin;       // [w] 1: out_ip is a media address of ours
 	uint8_t pad;
+	struct srtp_ctx *srtp_out; // what is sent is SRTP; NULL: plain (srtp/srtp_ctx.h)
 	// line 2, RTCP
 	uint32_t rtcp_ip __attribute__((aligned(64))); // [w] network order
 	uint16_t rtcp_port;                            // [w] network order
 	uint8_t rtcp_latch;                            // [w]
 	uint64_t rtcp_rx_packets, rtcp_tx_packets, rtcp_rx_bytes, rtcp_tx_bytes; // [w]
-	uint32_t refused;      // [w] RTP packets whose source did not fit the latch
-	uint32_t rtcp_refused; // [w]
+	uint32_t refused;         // [w] RTP packets whose source did not fit the latch
+	uint32_t rtcp_refused;    // [w]
+	uint32_t record;          // with LEG_RECORD
+	struct srtp_ctx *srtp_in; // what its peer sends is SRTP; NULL: plain
+	// touched when something irregular happens
+	struct rtp_detail detail __attribute__((aligned(64))); // [w]
+	struct rtcp_view rtcp __attribute__((aligned(64)));    // [w]
+	struct leg_guard guard __attribute__((aligned(64)));
 };
 
 _Static_assert(__builtin_offsetof(struct leg, local_ip) == 64, "ingress is one line");
@@ -68,6 +105,11 @@ _Static_assert(__builtin_offsetof(struct leg, rtcp_ip) == 128, "egress is one li
 // Sets both halves' customer, and what the headers of the leg's packets are made of: local_ip
 // (network order), ip_sum, tos, tos_keep, LEG_DSCP. dscp 0..63, or -1 to keep each packet's.
 void leg_identity_set(struct leg *leg, uint16_t customer, uint32_t local_ip, int dscp);
+
+// A leg takes the place of another of the same call: what the worker has written goes on in it, with
+// same_peer also where its peer is, by leg_latch_carry. from may be in use, so what its worker writes meanwhile is missed. to is
+// whole otherwise, and not published yet.
+void leg_carry(struct leg *to, const struct leg *from, bool same_peer);
 
 // Both legs of a call, one object: they live and die together, and each is found from the other
 // without a load, so that what a packet needs of both is prefetched at once.
@@ -93,11 +135,24 @@ static inline uint16_t leg_rtcp_port(const struct leg *leg)
 
 #define TICK_SHIFT 20 // TSC ticks in a leg's tick: about 0.4 ms at 2.6 GHz
 
-enum latch_verdict { LATCH_PASS, LATCH_REFUSED };
+// A fresh leg's policy and what was signalled of its peer: sets latches, remote, and where it is sent to.
+// rtp.ip 0: not known; rtcp.ip 0: RTP's host, port + 1 (mux: RTP's port). tsc_hz is not 0.
+void leg_latch_set(struct leg *leg, const struct latch_policy *policy, struct latch_peer rtp,
+		   struct latch_peer rtcp, uint64_t tsc_hz);
+// A leg that replaces another goes on with what that one learned, unless its peer was signalled elsewhere
+// or the policy now forbids the source. After leg_latch_set, before the leg is published; the window
+// begins anew.
+void leg_latch_carry(struct leg *leg, const struct leg *was);
 
-// A valid packet from ip:port (network order) arrived on the RTP port. Learns or compares.
-static inline enum latch_verdict leg_latch(struct leg *leg, uint32_t ip, uint16_t port);
-// The same for the RTCP port (or muxed RTCP, which shares the RTP latch: call leg_latch).
-static inline enum latch_verdict leg_latch_rtcp(struct leg *leg, uint32_t ip, uint16_t port);
+// Does a packet from ip:port (network order) come from where RTP (RTCP on its own port) must come
+// from? One comparison; everything else is for the functions below.
+static inline bool leg_latched(const struct leg *leg, uint32_t ip, uint16_t port);
+static inline bool leg_latched_rtcp(const struct leg *leg, uint32_t ip, uint16_t port);
+// A valid RTP packet of which leg_latched is false. Learns, waits or refuses, and counts that.
+enum latch_verdict leg_latch_stranger(struct leg *leg, const struct latch_packet *p);
+// RTCP of which leg_latched_rtcp (muxed: leg_latched) is false. It follows RTP: passes from the signalled
+// RTCP address and from RTP's host, of which it learns the port; with first_come and nothing signalled it
+// may be the first to come. It never moves RTP that was heard.
+enum latch_verdict leg_latch_rtcp(struct leg *leg, uint32_t ip, uint16_t port, bool muxed);
 
 #include "leg_inline.h"

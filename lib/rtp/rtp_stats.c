@@ -11,45 +11,53 @@ uint32_t rtp_clock_mult(uint32_t clock_rate, uint64_t tsc_hz)
 	return mult > UINT32_MAX ? UINT32_MAX : (uint32_t)mult;
 }
 
-// expected - received before this packet, with what duplicates may have left below zero cut off.
-static uint32_t lost_now(const struct rtp_stats *s)
-{
-	int32_t lost = (int32_t)(rtp_stats_expected(s) - s->received);
-
-	return lost < 0 ? 0 : (uint32_t)lost;
-}
-
 // Makes seq the first number of a sequence: the packet is received and expected, losses stay.
-static void sequence_start(struct rtp_stats *s, uint16_t seq)
+static void sequence_start(struct rtp_stats *s, struct rtp_detail *d, uint16_t seq)
 {
-	uint32_t lost = lost_now(s);
+	uint32_t lost = rtp_stats_lost(s);
 
 	s->received++;
 	s->max_ext = seq;
 	s->expect_base = s->received + lost - s->max_ext;
 	s->bad = 0;
+	rtp_detail_restart(d, s->max_ext);
 }
 
-__attribute__((cold, noinline)) void rtp_stats_jump(struct rtp_stats *s, uint16_t seq,
-						    uint32_t ssrc, uint32_t transit)
+// Within the current sequence, as A.1 bounds it: after a gap, late, or again.
+static bool sequence_keeps(struct rtp_stats *s, struct rtp_detail *d, uint16_t seq)
 {
-	uint16_t back = (uint16_t)(s->max_ext - seq);
+	uint16_t step = (uint16_t)(seq - s->max_ext), back = (uint16_t)(s->max_ext - seq);
 
+	if (back < RTP_MAX_MISORDER) {
+		rtp_detail_late(d, s->max_ext, back);
+		return true;
+	}
+	if (step >= RTP_MAX_DROPOUT)
+		return false;
+	if (step > 1)
+		rtp_detail_gap(d, s->max_ext, step);
+	s->max_ext += step;
+	return true;
+}
+
+__attribute__((cold, noinline)) void rtp_stats_odd(struct rtp_stats *s, struct rtp_detail *d,
+						   uint16_t seq, uint32_t ssrc, uint32_t transit)
+{
 	if (s->received == 0 || ssrc != s->ssrc) {
-		sequence_start(s, seq);
+		sequence_start(s, d, seq);
 		s->ssrc = ssrc;
 		s->transit = transit;
 		s->jitter = 0;
 		return;
 	}
-	// Late or a duplicate: A.1 counts it. Its transit time says how late, so A.8 applies.
-	if (back < RTP_MAX_MISORDER) {
+	// A late packet's transit time says how late, so A.8 applies.
+	if (sequence_keeps(s, d, seq)) {
 		s->received++;
 		rtp_jitter_update(s, transit);
 		return;
 	}
 	if (s->bad && seq == s->bad_seq) {
-		sequence_start(s, seq);
+		sequence_start(s, d, seq);
 		s->transit = transit;
 		return;
 	}
@@ -62,7 +70,9 @@ __attribute__((cold, noinline)) void rtp_stats_jump(struct rtp_stats *s, uint16_
 
 uint32_t rtp_stats_lost(const struct rtp_stats *s)
 {
-	return lost_now(s);
+	int32_t lost = (int32_t)(rtp_stats_expected(s) - s->received);
+
+	return lost < 0 ? 0 : (uint32_t)lost;
 }
 
 uint32_t rtp_stats_jitter_us(const struct rtp_stats *s, uint32_t clock_rate)

@@ -6,6 +6,8 @@
 // again (a jump keeps the jitter: it is the same source). Written by the leg's owner only.
 #pragma once
 
+#include "rtp_detail.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,26 +50,26 @@ static inline void rtp_jitter_update(struct rtp_stats *s, uint32_t transit)
 	s->jitter += d - ((s->jitter + 8) >> 4);
 }
 
-// What a packet outside the current sequence means; called by rtp_stats_update only.
-void rtp_stats_jump(struct rtp_stats *s, uint16_t seq, uint32_t ssrc, uint32_t transit);
+// What a packet means that is not the next one in sequence; called by rtp_stats_update only.
+void rtp_stats_odd(struct rtp_stats *s, struct rtp_detail *d, uint16_t seq, uint32_t ssrc,
+		   uint32_t transit);
 
 // A valid RTP packet arrived: its fields in host order, its length with header in bytes, and the
-// TSC.
-static inline void rtp_stats_update(struct rtp_stats *s, uint16_t seq, uint32_t ssrc, uint32_t ts,
-				    uint32_t len, uint64_t now)
+// TSC. d is not touched by the next packet in sequence.
+static inline void rtp_stats_update(struct rtp_stats *s, struct rtp_detail *d, uint16_t seq,
+				    uint32_t ssrc, uint32_t ts, uint32_t len, uint64_t now)
 {
 	// Low 32 bits of the time: transit is only ever a difference modulo 2^32.
 	uint32_t transit = (uint32_t)((now * s->clock_mult) >> RTP_CLOCK_SHIFT) - ts;
 	uint16_t step = (uint16_t)(seq - s->max_ext);
 
 	s->bytes += len;
-	if (__builtin_expect(ssrc != s->ssrc || step >= RTP_MAX_DROPOUT || s->received == 0, 0)) {
-		rtp_stats_jump(s, seq, ssrc, transit);
+	if (__builtin_expect(ssrc != s->ssrc || step != 1, 0)) {
+		rtp_stats_odd(s, d, seq, ssrc, transit);
 		return;
 	}
 	s->received++;
-	s->max_ext += step; // the carry into the upper half is the wrap
-
+	s->max_ext++; // the carry into the upper half is the wrap
 	rtp_jitter_update(s, transit);
 }
 
@@ -79,7 +81,8 @@ static inline uint32_t rtp_stats_expected(const struct rtp_stats *s)
 	return s->received == 0 ? 0 : s->max_ext + s->expect_base;
 }
 
-// Packets lost, all streams; duplicates can make it smaller, never negative.
+// Packets lost, all streams, as A.3 has it: duplicates can make it smaller, never negative.
+// rtp_detail.lost is without that.
 uint32_t rtp_stats_lost(const struct rtp_stats *s);
 // Interarrival jitter in microseconds; clock_rate in Hz as given to rtp_clock_mult.
 uint32_t rtp_stats_jitter_us(const struct rtp_stats *s, uint32_t clock_rate);
