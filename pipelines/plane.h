@@ -27,12 +27,28 @@
 #define SPI_SLOTS 65536 // inbound SPIs are told apart by their low 16 bits
 
 // A pointer to a 64-byte aligned object with the owner worker in its upper 16 bits, so that one load
-// says both. Bit 0 is set for the second leg of a pair (rtp/leg.h). 0 is none.
+// says both. Bit 0 is set for the second leg of a pair (rtp/leg.h). Bit 1 is set if what goes that way is
+// SRTP: in a media port's entry what arrives, in leg.peer what leaves by the peer. 0 is none.
 typedef uint64_t ref_t;
 #define REF_PTR(r) ((void *)((r)&0xffffffffffc0ULL))
 #define REF_OWNER(r) ((uint16_t)((r) >> 48))
 #define REF_SECOND 1ULL
+#define REF_SRTP 2ULL
 #define REF_MAKE(p, owner) ((uint64_t)(uintptr_t)(p) | (uint64_t)(owner) << 48)
+
+// For a media port's entry; its srtp_in is set already.
+static inline ref_t leg_port_ref(const struct leg *leg, bool second)
+{
+	return REF_MAKE(leg, leg->owner) | (second ? REF_SECOND : 0) |
+	       (leg->srtp_in != NULL ? REF_SRTP : 0);
+}
+
+// For leg.peer; leg's gate, and the peer's owner and srtp_out, are set already.
+static inline ref_t leg_peer_ref(const struct leg *leg, const struct leg *peer)
+{
+	return REF_MAKE(peer, leg->gate != 0 ? LEG_GATED : peer->owner) |
+	       (peer->srtp_out != NULL ? REF_SRTP : 0);
+}
 
 static inline ref_t ref_load(const ref_t *r)
 {
@@ -59,6 +75,7 @@ struct media_addr {
 	uint32_t ip;     // network order
 	uint16_t lo, hi; // port range of calls, inclusive, host order
 	ref_t leg[65536];
+	uint8_t ended[65536 / 8]; // a bit a port: its call has just ended, and no other has it yet
 };
 
 // A logical port: what the configuration calls a port. Several may share a device by VLAN.
@@ -101,11 +118,15 @@ struct plane {
 	struct local_addr local[LOCALS_MAX] __attribute__((aligned(64)));
 	const struct nexthop *nexthop[NEXTHOPS_MAX];
 	struct customer *customer[CUSTOMERS_MAX];
+	const struct punt_peers *punt_peers; // published by control (punt.h); NULL: none are known
 	struct media_addr *media[MEDIA_MAX];
 	struct leg_slot *leg_slot;         // by leg.id
 	struct device device[DEVICES_MAX]; // by ethdev id
 	struct port port[PORTS_MAX];
 	ref_t sa_in[SPI_SLOTS] __attribute__((aligned(64)));
+	// SPIs that IKE has given away and whose SA is not there yet, at the same places; 0: none. Only packets
+	// that find no SA look here.
+	uint32_t spi_early[SPI_SLOTS];
 };
 
 static inline struct customer *customer_load(const struct plane *p, uint16_t id)

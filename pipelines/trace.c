@@ -26,7 +26,7 @@ static void step_record(struct trace *t, enum stage_id stage, struct rte_mbuf *m
 static bool packet_wanted(const struct trace *t, enum stage_id stage, struct rte_mbuf *m)
 {
 	if (t->by_call) {
-		if (stage != STAGE_rtp_relay)
+		if (stage != STAGE_rtp_relay && stage != STAGE_srtp_open)
 			return false;
 		const struct leg *leg = pkt_obj(m);
 		return (leg->id == t->leg[0].id && leg->gen == t->leg[0].gen) ||

@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "ip/reasm.h"
+#include "punt.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
@@ -30,14 +31,19 @@ int worker_init(struct worker *w, struct plane *plane, uint16_t id, struct rte_m
 	w->crypto = crypto_new();
 	w->reasm = reasm_create(REASM_CONTEXTS_DEFAULT, plane->tsc_hz * REASM_TIMEOUT_MS / 1000,
 				rte_rand());
-	if (w->crypto == NULL || w->reasm == NULL)
+	w->sources = rte_zmalloc("punt", sizeof(*w->sources), RTE_CACHE_LINE_SIZE);
+	if (w->crypto == NULL || w->reasm == NULL || w->sources == NULL)
 		return -ENOMEM;
+	punt_sources_init(w->sources, 0, plane->tsc_hz, (uint32_t)rte_rand());
 	crypto_ahead_set(w->crypto, &w->ahead);
+	crypto_opened_set(w->crypto, esp_opened, w);
 	for (unsigned s = 0; s < STAGE_COUNT; s++)
 		if ((w->vec[s].pkt = vector_make()) == NULL)
 			return -ENOMEM;
-	for (unsigned i = 0; i < PORTS_MAX; i++)
+	for (unsigned i = 0; i < PORTS_MAX; i++) {
 		tier_bucket_init(&w->punt_limit[i], 0, 0, plane->tsc_hz, now);
+		tier_bucket_init(&w->punt_known[i], 0, 0, plane->tsc_hz, now);
+	}
 	tier_bucket_init(&w->icmp_limit, 0, 0, plane->tsc_hz, now);
 	return 0;
 }
@@ -63,6 +69,9 @@ void worker_fini(struct worker *w)
 	}
 	for (unsigned s = 0; s < STAGE_COUNT; s++)
 		rte_free(w->vec[s].pkt);
+	rte_free(w->sources);
+	if (w->early.n != 0)
+		rte_pktmbuf_free_bulk(w->early.pkt, w->early.n);
 	reassemble_close(w);
 	crypto_free(w->crypto);
 }
@@ -73,6 +82,8 @@ unsigned worker_round(struct worker *w)
 
 	w->now = rte_rdtsc();
 	w->sample = (w->rounds++ & (SAMPLE_EVERY - 1)) == 0;
+	if (unlikely(w->early.n != 0 && w->now >= w->early.next))
+		early_poll(w); // before those that came later
 	got = rx_poll(w);
 	if (w->tx_devices != 0)
 		tx_flush(w);

@@ -19,6 +19,7 @@
 #define TX_BURST 32
 #define HOPS_MAX 8 // relayed hops of one packet inside the gateway
 
+struct punt_sources;
 struct reasm;
 struct trace;
 
@@ -46,17 +47,33 @@ struct resolve_ring {
 	} want[RESOLVE_MAX];
 };
 
+// How far the chain from packet to state is brought in for a burst: counts of its packets, from the first.
+struct chain {
+	uint16_t headers, entries, objects;
+};
+
 // A queue of ours, and the burst that comes next: taken from the device already, so that it comes into
 // the cache while the burst before it is worked on.
 struct rx_queue {
 	uint16_t device, queue;
 	uint16_t n;
+	bool brought; // all of its packets, too
+	struct chain chain;
 	struct rte_mbuf **pkt; // BURST_MAX of VEC_MAX
 };
 
 struct tx_buffer {
 	uint16_t n;
 	struct rte_mbuf *pkt[TX_BURST];
+};
+
+// Packets whose SA is not there yet, in the order in which they came.
+#define EARLY_MAX 512
+struct early {
+	uint16_t n;
+	uint64_t next; // TSC of the next look at them
+	struct rte_mbuf *pkt[EARLY_MAX];
+	uint64_t since[EARLY_MAX]; // TSC
 };
 
 struct worker {
@@ -80,16 +97,29 @@ struct worker {
 	uint16_t n_rxq;
 	const struct device *from;     // of the burst in classify: not every driver sets mbuf.port
 	const struct rx_queue *coming; // the burst that waits during this one
+	bool brought;                  // the burst in classify is in the cache
+	struct chain chain;            // of the burst in classify
+	struct rx_queue *next;         // whose burst waits; NULL: none
+	const ref_t *next_entry[BURST_MAX]; // of its packets; NULL: not known beforehand
 	struct ahead ahead;
+	// Of the burst in esp_decap: the port entries of its packets, and how many were seen.
+	const ref_t *entry[BURST_MAX];
+	unsigned opened;
 	struct rte_mempool *pool;
 	struct rte_ring *in[WORKERS_MAX];   // from each other worker, single producer and consumer
 	struct rte_ring *out[WORKERS_MAX];  // to each other worker
 	struct rte_ring *punt[PORTS_MAX];   // to the kernel by the port's TAP, many producers
 	struct rte_ring *inject[PORTS_MAX]; // from the kernel; set at the worker that transmits
-	struct tier_bucket punt_limit[PORTS_MAX];
+	struct tier_bucket punt_limit[PORTS_MAX]; // of strangers
+	struct tier_bucket
+		punt_known[PORTS_MAX]; // of gateways, tunnels, ARP, and the platform's side
+	struct punt_sources *sources;
+	struct rte_ring *record; // copies of recorded calls; NULL: no recordings
+	uint64_t records, records_lost;
 	struct tier_bucket icmp_limit;
 	struct resolve_ring resolve;
 	struct reasm *reasm;
+	struct early early;
 	uint64_t next_slow; // TSC of the next slow-timer round
 	// control
 	volatile bool stop; // written by control
@@ -116,9 +146,15 @@ unsigned rx_poll(struct worker *w);
 void tx_frame(struct worker *w, uint16_t device, struct rte_mbuf *m);
 // Sends what the transmit buffers hold.
 void tx_flush(struct worker *w);
+// Packets whose SA has come, or will not come any more, go on.
+void early_poll(struct worker *w);
 // Gives up fragments whose rest did not come in time.
 void reassemble_expire(struct worker *w);
 void reassemble_close(struct worker *w); // frees those that are held
+
+// For crypto_opened_set (stages/esp_decap.c); ctx is the worker.
+struct esp_in;
+void esp_opened(void *worker, const struct esp_in *op);
 
 // ---- for stages ----
 
@@ -152,7 +188,7 @@ static inline void worker_ahead(struct worker *w)
 		const struct rte_mbuf *m = w->coming->pkt[i];
 		ahead_note(&w->ahead, rte_pktmbuf_mtod(m, void *), m->data_len);
 	}
-	w->coming = NULL;
+	w->coming = w->next = NULL;
 }
 
 // Queues a packet that a stage made beside those of its burst. False, and nothing done, if there

@@ -2,6 +2,7 @@
 // Ethernet, VLAN and IPv4 checks; afterwards data_off is at the IPv4 header and the data is cut to
 // the IPv4 total length. Decides whether a packet is for us, or in transit from the platform's side.
 #include "adjacency.h"
+#include "base/line.h"
 #include "dispatch.h"
 #include "ip/ip.h"
 
@@ -147,26 +148,39 @@ static inline uint8_t classify_one(struct worker *w, struct rte_mbuf *m, struct 
 	return classify_other(m, eth, port);
 }
 
+// A guess that this one is plain IPv4: if not, some other entry is brought in.
+static inline void entry_prefetch(const struct plane *p, const struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip =
+		rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN);
+	const ref_t *entry = dispatch_entry(p, ip, m->data_len - RTE_ETHER_HDR_LEN);
+
+	if (entry != NULL)
+		rte_prefetch0(entry);
+}
+
+// Packets whose SA or legs were asked for already; ESP has more bytes to bring in, unless that was done, too.
+static inline uint16_t bring_from(const struct worker *w, const uint8_t *next)
+{
+	return w->brought || next[0] != STAGE_esp_decap ? w->chain.objects : 0;
+}
+
 void stage_classify(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
 	bool traced = w->trace != NULL;
 	struct run run = {0};
 
-	for (uint16_t i = 0; i < n && i < AHEAD; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(pkt[i], void *));
+	for (uint16_t i = w->chain.headers; i < n && i < AHEAD; i++)
+		line_own(rte_pktmbuf_mtod(pkt[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
-		if (i + AHEAD < n)
-			rte_prefetch0(rte_pktmbuf_mtod(pkt[i + AHEAD], void *));
-		// A guess that this one is plain IPv4: if not, some other entry is brought in.
-		if (i + ENTRY_AHEAD < n)
-			dispatch_prefetch(w->plane,
-					  rte_pktmbuf_mtod_offset(pkt[i + ENTRY_AHEAD],
-								  struct rte_ipv4_hdr *,
-								  sizeof(struct rte_ether_hdr)),
-					  pkt[i + ENTRY_AHEAD]->data_len - RTE_ETHER_HDR_LEN);
+		if (i + AHEAD < n && i + AHEAD >= w->chain.headers)
+			line_own(rte_pktmbuf_mtod(pkt[i + AHEAD], void *));
+		if (i + ENTRY_AHEAD < n && i + ENTRY_AHEAD >= w->chain.entries)
+			entry_prefetch(w->plane, pkt[i + ENTRY_AHEAD]);
 		uint8_t kept = traced ? pkt_tag(pkt[i])->flags & PKT_TRACED : 0;
 		next[i] = classify_one(w, pkt[i], &run);
 		pkt_tag(pkt[i])->flags |= kept;
 	}
 	count_flush(w, &run);
+	dispatch_bring(w, pkt, n, next, bring_from(w, next));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // ESP in: from the outer IPv4 header to the inner one. The crypto and the checks are lib/esp's.
+#include "dispatch.h"
 #include "esp/esp.h"
-#include "worker.h"
 
 // Named drops of lib/esp.
 static const uint8_t drop_of[] = {
@@ -45,7 +45,7 @@ static inline void peer_note(struct sa_in *sa, const struct rte_ipv4_hdr *ip)
 {
 	uint16_t port = 0;
 
-	if (sa->flags & SA_ENCAP)
+	if (ip->next_proto_id == IPPROTO_UDP) // not the SA's flag: control may just have changed it
 		port = ((const struct rte_udp_hdr *)(ip + 1))->src_port;
 	if (unlikely(sa->peer_ip != ip->src_addr || sa->peer_port != port)) {
 		sa->peer_ip = ip->src_addr;
@@ -71,11 +71,42 @@ static inline uint8_t decap_finish(struct rte_mbuf *m, const struct esp_in *op)
 	return STAGE_policy;
 }
 
+// What policy and rtp_relay will need of the packet, if it goes to a media port. The legs of one are behind the
+// entry of its port, which is asked for first.
+#define LEGS_LAG 3
+
+static inline void legs_prefetch(const ref_t *entry)
+{
+	if (unlikely(entry == NULL))
+		return;
+	ref_t ref = ref_load(entry);
+	struct leg *leg = REF_PTR(ref);
+	if (likely(ref != 0)) {
+		rte_prefetch0(leg);
+		rte_prefetch0(&leg_other(leg, ref & REF_SECOND)->local_ip);
+	}
+}
+
+void esp_opened(void *worker, const struct esp_in *op)
+{
+	struct worker *w = worker;
+	const struct customer *c = customer_load(w->plane, op->sa->customer);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)op->inner;
+	unsigned i = w->opened++;
+
+	if (likely(c != NULL))
+		rte_prefetch0(&c->in);
+	w->entry[i] = dispatch_entry(w->plane, ip, op->inner_len);
+	if (likely(w->entry[i] != NULL))
+		rte_prefetch0(w->entry[i]);
+	if (i >= LEGS_LAG)
+		legs_prefetch(w->entry[i - LEGS_LAG]);
+}
+
 void stage_esp_decap(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
 	struct esp_in op[BURST_MAX];
 	uint8_t at[BURST_MAX];
-	const struct sa_in *asked = NULL;
 	unsigned k = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -84,13 +115,15 @@ void stage_esp_decap(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 			next[i] = pkt_drop(pkt[i], (enum drop_reason)drop);
 			continue;
 		}
-		if (op[k].sa != asked) // once for a run of one SA's packets
+		if (op[k].sa->family == SUITE_CBC_HMAC)
 			esp_in_prefetch(op[k].sa, op[k].len);
-		asked = op[k].sa;
 		at[k++] = (uint8_t)i;
 	}
 	worker_ahead(w);
+	w->opened = 0;
 	esp_decap_burst(w->crypto, op, k, w->now);
+	for (unsigned i = w->opened > LEGS_LAG ? w->opened - LEGS_LAG : 0; i < w->opened; i++)
+		legs_prefetch(w->entry[i]);
 	for (unsigned j = 0; j < k; j++)
 		next[at[j]] = decap_finish(pkt[at[j]], &op[j]);
 }

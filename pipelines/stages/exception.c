@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // To the kernel, by the TAP of the port that the packet came in by: ARP, IKE, ping, BGP, and what
-// needs a neighbour resolved. Rate-limited a port, so that a flood costs its own port only.
+// needs a neighbour resolved. Rate-limited a source and a port (punt.h), so that a flood costs its
+// source and its port only.
 #include "adjacency.h"
+#include "punt.h"
 
 #include <rte_ether.h>
 #include <rte_ring.h>
@@ -34,13 +36,45 @@ static bool source_is_spoofed(struct worker *w, struct rte_mbuf *m)
 	       tunnel_to(w->plane, pkt_ip(m)->src_addr) != 0;
 }
 
+// The source's limit; NULL: it has none. *known says which half of the port's rate it uses.
+static uint64_t *source_limit(struct worker *w, struct rte_mbuf *m, bool *known)
+{
+	const struct pkt_tag *tag = pkt_tag(m);
+	const struct rte_ether_hdr *eth =
+		(const struct rte_ether_hdr *)(rte_pktmbuf_mtod(m, uint8_t *) - sizeof(*eth));
+
+	*known = true;
+	if (tag->flags & PKT_FROM_TUNNEL)
+		return &w->sources->customer[tag->customer % CUSTOMERS_MAX];
+	if ((tag->flags & PKT_OURS) || w->plane->port[pkt_port(m)].inside ||
+	    eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP))
+		return NULL;
+	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
+	    m->data_len >= sizeof(struct rte_ipv4_hdr)) {
+		uint32_t ip = pkt_ip(m)->src_addr;
+		const struct punt_peers *peers =
+			__atomic_load_n(&w->plane->punt_peers, __ATOMIC_RELAXED);
+		int peer = punt_peers_find(peers, ip);
+		if (peer >= 0)
+			return &w->sources->peer[peer];
+		*known = false;
+		return punt_stranger(w->sources, ip);
+	}
+	*known = false;
+	return punt_stranger(w->sources, rte_jhash(&eth->src_addr, RTE_ETHER_ADDR_LEN, 0));
+}
+
 static uint8_t exception_one(struct worker *w, struct rte_mbuf *m)
 {
 	uint8_t port = pkt_port(m);
+	bool known;
 
 	if (source_is_spoofed(w, m))
 		return pkt_drop(m, DROP_IP_SOURCE);
-	if (!event_admit(&w->punt_limit[port], w->now))
+	uint64_t *due = source_limit(w, m, &known);
+	if (due != NULL && w->sources->ticks != 0 && !punt_source_admit(w->sources, due, w->now))
+		return pkt_drop(m, DROP_PUNT_SOURCE);
+	if (!event_admit(known ? &w->punt_known[port] : &w->punt_limit[port], w->now))
 		return pkt_drop(m, DROP_PUNT_LIMIT);
 	if (w->punt[port] == NULL || rte_pktmbuf_headroom(m) < sizeof(struct rte_ether_hdr))
 		return pkt_drop(m, DROP_PUNT_FULL);

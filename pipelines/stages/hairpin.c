@@ -21,9 +21,12 @@ static uint8_t hairpin_one(struct worker *w, struct rte_mbuf *m)
 	const struct local_addr *local = local_lookup(w->plane, to);
 	if (unlikely(local == NULL || !(local->kind & LOCAL_MEDIA)))
 		return pkt_drop(m, DROP_NO_CALL);
-	ref_t ref = ref_load(&w->plane->media[local->media]->leg[rte_be_to_cpu_16(port)]);
+	const struct media_addr *media = w->plane->media[local->media];
+	uint16_t at = rte_be_to_cpu_16(port);
+	ref_t ref = ref_load(&media->leg[at]);
 	if (unlikely(ref == 0))
-		return pkt_drop(m, DROP_NO_CALL);
+		return pkt_drop(m, media->ended[at / 8] & 1u << at % 8 ? DROP_CALL_ENDED
+								       : DROP_NO_CALL);
 	// The next leg sees this one as its peer. The checksums are made good by rtp_send, which
 	// takes the difference to the addresses that it finds.
 	uint16_t sport = rtcp ? leg->local_rtcp : leg->local_port;
@@ -44,11 +47,12 @@ static uint8_t hairpin_one(struct worker *w, struct rte_mbuf *m)
 	// Authentic as the next leg's own customer only if both legs are the same customer's.
 	tag->flags &= (uint8_t)~PKT_RTCP;
 	tag->customer = leg->out_customer;
-	return dispatch_leg(w, m, ref, STAGE_rtp_relay);
+	return dispatch_leg(w, m, ref);
 }
 
 void stage_hairpin(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
 	for (uint16_t i = 0; i < n; i++)
 		next[i] = hairpin_one(w, pkt[i]);
+	dispatch_bring(w, pkt, n, next, 0);
 }

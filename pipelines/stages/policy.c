@@ -60,15 +60,27 @@ static inline uint8_t policy_one(struct worker *w, struct rte_mbuf *m)
 	return policy_transit(w, m, c, &f, local);
 }
 
+// Bucket and port entry of a packet.
+static inline void state_load(const struct plane *p, const struct rte_mbuf *m)
+{
+	const struct sa_in *sa = pkt_obj(m);
+	const struct customer *c = customer_load(p, sa->customer);
+	const ref_t *entry = dispatch_entry(p, pkt_ip(m), m->data_len);
+
+	if (likely(c != NULL))
+		line_load(&c->in);
+	if (likely(entry != NULL))
+		line_load(entry);
+}
+
 void stage_policy(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
-	for (uint16_t i = 0; i < n; i++) {
-		const struct sa_in *sa = pkt_obj(pkt[i]);
-		const struct customer *c = customer_load(w->plane, sa->customer);
-		if (likely(c != NULL))
-			rte_prefetch0(&c->in);
-		dispatch_prefetch(w->plane, pkt_ip(pkt[i]), pkt[i]->data_len);
-	}
+	bool brought = w->opened >= n; // in the time of their ciphers
+
+	for (uint16_t i = 0; i < n && !brought; i++)
+		state_load(w->plane, pkt[i]);
 	for (uint16_t i = 0; i < n; i++)
 		next[i] = policy_one(w, pkt[i]);
+	if (!brought)
+		dispatch_bring(w, pkt, n, next, 0);
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The ingress half of the relay, at the ingress leg's owner: is it RTP or RTCP, does it come from
 // the leg's peer, what does it say of loss and jitter. Nothing of the far leg is read here but the pointer.
+// A packet from the learned source touches the leg's first line alone; the rest is for strangers, gaps and RTCP.
 #include "adjacency.h"
 #include "dispatch.h"
+#include "recording.h"
 #include "rtp/leg.h"
 #include "rtp/rtp_hdr.h"
 
@@ -13,7 +15,7 @@ static const uint8_t drop_of[] = {
 	[RTP_KIND_OTHER] = DROP_RTP_OTHER,
 };
 
-// The latch is about to learn: never a source behind the tunnel of somebody else.
+// Never learned from: a source behind the tunnel of somebody else.
 static bool source_is_anothers(struct worker *w, const struct leg *leg, uint32_t ip)
 {
 	uint16_t whose = tunnel_to(w->plane, ip);
@@ -21,23 +23,61 @@ static bool source_is_anothers(struct worker *w, const struct leg *leg, uint32_t
 	return whose != 0 && whose != leg->customer;
 }
 
-static inline uint8_t relay_rtcp(struct worker *w, struct rte_mbuf *m, struct leg *leg,
-				 const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp,
-				 bool muxed)
+// RTCP that does not come from where RTCP came from before.
+static uint8_t rtcp_stranger(struct worker *w, struct rte_mbuf *m, struct leg *leg, uint32_t ip,
+			     uint16_t port, bool muxed)
 {
-	uint8_t state = muxed ? leg->latch : leg->rtcp_latch;
-	enum latch_verdict v;
-
-	if (unlikely(state == LATCH_OPEN && source_is_anothers(w, leg, ip->src_addr)))
+	if ((muxed ? leg->latch : leg->rtcp_latch) == LATCH_OPEN && source_is_anothers(w, leg, ip))
 		return pkt_drop(m, DROP_IP_SOURCE);
-	v = muxed ? leg_latch(leg, ip->src_addr, udp->src_port)
-		  : leg_latch_rtcp(leg, ip->src_addr, udp->src_port);
-	if (v != LATCH_PASS)
+	if (leg_latch_rtcp(leg, ip, port, muxed) != LATCH_PASS)
 		return pkt_drop(m, DROP_RTP_SOURCE);
+	return STAGE_rtp_send;
+}
+
+static uint8_t relay_rtcp(struct worker *w, struct rte_mbuf *m, struct leg *leg,
+			  const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp, bool muxed)
+{
+	uint32_t len = rte_be_to_cpu_16(udp->dgram_len) - (uint32_t)sizeof(*udp);
+
+	if (unlikely(!(muxed ? leg_latched(leg, ip->src_addr, udp->src_port)
+			     : leg_latched_rtcp(leg, ip->src_addr, udp->src_port)))) {
+		uint8_t next = rtcp_stranger(w, m, leg, ip->src_addr, udp->src_port, muxed);
+		if (next != STAGE_rtp_send)
+			return next;
+	}
 	leg->rtcp_rx_packets++;
-	leg->rtcp_rx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);
+	leg->rtcp_rx_bytes += len;
+	rtcp_came(&leg->rtcp, (const uint8_t *)(udp + 1), len, w->now, w->plane->tsc_hz);
 	pkt_tag(m)->flags |= PKT_RTCP;
 	return STAGE_rtp_send;
+}
+
+// RTP that does not come from where the leg's RTP came from before: the guard's matter.
+static uint8_t rtp_stranger(struct worker *w, struct rte_mbuf *m, struct leg *leg,
+			    const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp)
+{
+	const struct rtp_hdr *rtp = (const struct rtp_hdr *)(udp + 1);
+	struct latch_packet p = {
+		.ip = ip->src_addr,
+		.port = udp->src_port,
+		.seq = rte_be_to_cpu_16(rtp->seq),
+		.ssrc = rte_be_to_cpu_32(rtp->ssrc),
+		.tick = (uint32_t)(w->now >> TICK_SHIFT),
+		.type = rtp->mpt & 0x7f,
+		.verified = leg->srtp_in != NULL, // or it would not be here
+	};
+
+	if (leg->latch == LATCH_OPEN && source_is_anothers(w, leg, p.ip))
+		return pkt_drop(m, DROP_IP_SOURCE);
+	switch (leg_latch_stranger(leg, &p)) {
+	case LATCH_PASS:
+		return STAGE_rtp_send;
+	case LATCH_WAIT:
+		return pkt_drop(m, DROP_RTP_UNPROVEN);
+	case LATCH_REFUSED:
+		break;
+	}
+	return pkt_drop(m, DROP_RTP_SOURCE);
 }
 
 static inline uint8_t relay_rtp(struct worker *w, struct rte_mbuf *m, struct leg *leg,
@@ -45,13 +85,20 @@ static inline uint8_t relay_rtp(struct worker *w, struct rte_mbuf *m, struct leg
 {
 	const struct rtp_hdr *rtp = (const struct rtp_hdr *)(udp + 1);
 	uint32_t len = rte_be_to_cpu_16(udp->dgram_len) - (uint32_t)sizeof(*udp);
+	uint16_t seq = rte_be_to_cpu_16(rtp->seq);
 
-	if (unlikely(leg->latch == LATCH_OPEN && source_is_anothers(w, leg, ip->src_addr)))
-		return pkt_drop(m, DROP_IP_SOURCE);
-	if (unlikely(leg_latch(leg, ip->src_addr, udp->src_port) != LATCH_PASS))
-		return pkt_drop(m, DROP_RTP_SOURCE);
-	rtp_stats_update(&leg->rx, rte_be_to_cpu_16(rtp->seq), rte_be_to_cpu_32(rtp->ssrc),
+	if (unlikely(!leg_latched(leg, ip->src_addr, udp->src_port))) {
+		uint8_t next = rtp_stranger(w, m, leg, ip, udp);
+		if (next != STAGE_rtp_send)
+			return next;
+	}
+	rtp_stats_update(&leg->rx, &leg->detail, seq, rte_be_to_cpu_32(rtp->ssrc),
 			 rte_be_to_cpu_32(rtp->ts), len, w->now);
+	if (unlikely(seq % RTP_SAMPLE_EVERY == 0)) {
+		uint32_t head = rtp_hdr_len((const uint8_t *)rtp);
+		rtp_detail_sample(&leg->detail, rtp->mpt & 0x7f, (const uint8_t *)rtp + head,
+				  len - head);
+	}
 	return STAGE_rtp_send;
 }
 
@@ -80,15 +127,18 @@ static inline uint8_t relay_one(struct worker *w, struct rte_mbuf *m)
 	if (unlikely(next != STAGE_rtp_send))
 		return next;
 	leg->last_tick = (uint32_t)(w->now >> TICK_SHIFT);
+	if (unlikely(leg->flags & LEG_RECORD))
+		record_copy(w, m, leg->record);
 	struct leg *far = REF_PTR(leg->peer);
-	pkt_obj_set(m, far);
-	if (unlikely(REF_OWNER(leg->peer) != w->id))
-		return pkt_handover(m, REF_OWNER(leg->peer), STAGE_rtp_send, far->id, far->gen);
-	return STAGE_rtp_send;
+	if (unlikely(REF_OWNER(leg->peer) != w->id) && REF_OWNER(leg->peer) == LEG_GATED)
+		return STAGE_rtp_gate;
+	return dispatch_far(w, m, far, REF_OWNER(leg->peer), leg->peer & REF_SRTP);
 }
 
 void stage_rtp_relay(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
+		chain_header(w);
 		next[i] = relay_one(w, pkt[i]);
+	}
 }

@@ -2,6 +2,7 @@
 // The egress half of the relay, at the egress leg's owner: a fresh IPv4 header and UDP ports in
 // front of the untouched payload, and the way out, which the leg remembers until a route changes.
 #include "adjacency.h"
+#include "dispatch.h"
 #include "ip/ip.h"
 #include "rtp/leg.h"
 
@@ -99,8 +100,10 @@ static uint8_t send_rtcp(struct worker *w, struct rte_mbuf *m, struct leg *leg)
 	}
 	if (hairpin)
 		return STAGE_hairpin;
+	uint32_t len = rte_be_to_cpu_16(udp->dgram_len) - (uint32_t)sizeof(*udp);
 	leg->rtcp_tx_packets++;
-	leg->rtcp_tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);
+	leg->rtcp_tx_bytes += len;
+	rtcp_sent(&leg->rtcp, (const uint8_t *)(udp + 1), len, w->now);
 	headers_write(m, leg, leg->local_rtcp, to, leg_rtcp_port(leg));
 	return way_out(w, m, leg, nexthop);
 }
@@ -126,6 +129,8 @@ static inline uint8_t send_one(struct worker *w, struct rte_mbuf *m)
 
 void stage_rtp_send(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
+		chain_entry(w);
 		next[i] = send_one(w, pkt[i]);
+	}
 }

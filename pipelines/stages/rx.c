@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The sources: this worker's queues, the other workers' handover rings, the kernel's frames.
+#include "base/line.h"
 #include "worker.h"
 
 #include <rte_ethdev.h>
@@ -11,7 +12,7 @@ static void queue_take(struct worker *w, struct rx_queue *q, struct rte_mbuf **i
 	q->pkt = into;
 	q->n = rte_eth_rx_burst(w->plane->device[q->device].id, q->queue, into, BURST_MAX);
 	for (uint16_t i = 0; i < q->n; i++)
-		rte_prefetch0(into[i]);
+		line_own(into[i]);
 }
 
 // Takes the next burst before it works on the one at hand: by the time that it is its turn, its
@@ -28,14 +29,18 @@ static unsigned queue_poll(struct worker *w, struct rx_queue *q)
 		uint16_t n = q->n;
 		v->pkt = q->pkt;
 		v->n = n;
+		w->brought = q->brought;
+		w->chain = q->chain;
+		q->chain = (struct chain){0};
 		queue_take(w, q, spare);
 		w->pending |= 1u << STAGE_classify;
 		w->stage[STAGE_rx].packets += n;
 		w->stage[STAGE_rx].bursts++;
-		w->coming = q;
+		w->coming = w->next = q;
 		w->from = &w->plane->device[q->device];
 		worker_run(w);
-		w->coming = NULL;
+		w->coming = w->next = NULL;
+		q->brought = w->ahead.n != 0 && w->ahead.at >= w->ahead.n;
 		ahead_clear(&w->ahead);
 		done += n;
 	}
@@ -49,7 +54,9 @@ static bool object_resolve(struct worker *w, struct rte_mbuf *m)
 	const struct plane *p = w->plane;
 
 	switch (cold->resume) {
+	case STAGE_srtp_open:
 	case STAGE_rtp_relay:
+	case STAGE_srtp_seal:
 	case STAGE_rtp_send: {
 		struct leg *leg = __atomic_load_n(&p->leg_slot[cold->slot].leg, __ATOMIC_RELAXED);
 		if (leg == NULL || leg->gen != cold->gen)

@@ -49,7 +49,7 @@ static uint8_t too_big(struct rte_mbuf *m, struct sa_out *sa, uint16_t mtu)
 	return STAGE_fragment;
 }
 
-// The SA remembers the way to its peer until a route changes.
+// The SA remembers the way to its peer until a route changes, or the peer moves.
 static inline const struct nexthop *sa_nexthop(struct worker *w, struct sa_out *sa)
 {
 	const struct plane *p = w->plane;
@@ -57,10 +57,35 @@ static inline const struct nexthop *sa_nexthop(struct worker *w, struct sa_out *
 
 	if (unlikely(sa->route_gen != gen)) {
 		const struct rte_ipv4_hdr *outer = (const struct rte_ipv4_hdr *)sa->outer;
+		const struct sa_outer *moved = __atomic_load_n(&sa->moved, __ATOMIC_ACQUIRE);
+		if (moved != NULL)
+			sa_outer_apply(sa, moved);
 		sa->nexthop = route_lookup(p, outer->dst_addr);
 		sa->route_gen = gen;
 	}
 	return nexthop_get(p, sa->nexthop);
+}
+
+// No SA for the packet, but perhaps one that IKE can make: control is told of it.
+static uint8_t sa_wanted(struct worker *w, struct rte_mbuf *m, struct customer *c, uint8_t drop)
+{
+	struct flow f;
+
+	if (c == NULL)
+		return pkt_drop(m, DROP_NO_SA);
+	if (c->owner != w->id)
+		return pkt_handover(m, c->owner, STAGE_tier, 0, 0);
+	flow_read(pkt_ip(m), m->data_len, &f);
+	if (!(pkt_tag(m)->flags & PKT_OURS) &&
+	    !allow_match(c, f.src, f.proto, f.ports_known, f.sport))
+		return pkt_drop(m, drop); // nobody makes us ask for what is not allowed
+	c->wanted.src = f.src;
+	c->wanted.dst = f.dst;
+	c->wanted.sport = f.sport;
+	c->wanted.dport = f.dport;
+	c->wanted.proto = f.proto;
+	__atomic_store_n(&c->wanted.n, c->wanted.n + 1, __ATOMIC_RELEASE);
+	return pkt_drop(m, drop);
 }
 
 static inline uint8_t tier_one(struct worker *w, struct rte_mbuf *m)
@@ -71,7 +96,7 @@ static inline uint8_t tier_one(struct worker *w, struct rte_mbuf *m)
 	struct sa_out *sa;
 
 	if (unlikely(spd == NULL))
-		return pkt_drop(m, DROP_NO_SA);
+		return sa_wanted(w, m, c, DROP_NO_SA);
 	if (unlikely(c->owner != w->id))
 		return pkt_handover(m, c->owner, STAGE_tier, 0, 0);
 	if (unlikely(tag->flags & PKT_PIECE)) {
@@ -84,10 +109,10 @@ static inline uint8_t tier_one(struct worker *w, struct rte_mbuf *m)
 			return pkt_drop(m, DROP_NOT_ALLOWED);
 		sa = sa_select(spd, &f);
 		if (unlikely(sa == NULL))
-			return pkt_drop(m, DROP_NO_POLICY);
+			return sa_wanted(w, m, c, DROP_NO_POLICY);
 	}
-	uint32_t len = esp_out_len(sa, m->data_len);
 	const struct nexthop *nh = sa_nexthop(w, sa);
+	uint32_t len = esp_out_len(sa, m->data_len);
 	if (unlikely(nh != NULL && nh->kind == NH_ADJACENCY && len > nh->mtu))
 		return too_big(m, sa, nh->mtu);
 	if (unlikely(!tier_admit(&c->out, len, w->now)))

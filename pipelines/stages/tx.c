@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The Ethernet header of the nexthop in front, and out by the device's transmit queue.
+#include "dispatch.h"
 #include "worker.h"
 
 #include <rte_ethdev.h>
@@ -83,7 +84,9 @@ void stage_tx(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next
 {
 	struct run run = {0};
 
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
+		chain_object(w);
 		next[i] = tx_one(w, pkt[i], &run);
+	}
 	run_flush(w, &run, 0);
 }
