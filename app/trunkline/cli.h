@@ -62,14 +62,41 @@ int cli_complete(int argc, char **argv); // prints candidates
 // show.c: an answer's data for a person.
 void cli_show(const struct cli *cli, const struct api_command *cmd, json_t *data, FILE *out);
 
+// False if the command's answer is no table.
+bool cli_show_list(const struct cli *cli, const struct api_command *cmd, json_t *data, FILE *out);
 // Says how much of a list is not there.
 void cli_show_rest(json_t *data, const char *list, FILE *out);
 
 // show_text.c: the answers that are no tables.
 void cli_show_status(const struct cli *cli, json_t *data, FILE *out);
-void cli_show_call(json_t *data, FILE *out);
 void cli_show_trace(json_t *data, FILE *out);
 bool cli_show_done(const struct api_command *cmd, json_t *data, FILE *out);
+
+// show_call.c
+void cli_show_call(const struct cli *cli, json_t *data, FILE *out);
+// A call's id so that a shell takes it for one word.
+void cli_call_id(const char *id, char *buf, size_t size);
+
+// ask.c
+struct asking {
+	const struct api_command *cmd;
+	json_t *args;
+	struct api_client *client; // stays open between requests while the daemon lets it
+};
+// The whole answer to a command, of a list as many pages as were asked for. 0, or negative errno and a text.
+int cli_ask(const struct cli *cli, struct asking *a, json_t **answer, struct err *err);
+// Shows what the daemon answered, or says on stderr why it refused.
+int cli_answer_show(const struct cli *cli, const struct api_command *cmd, json_t *answer,
+		    FILE *out);
+void cli_json_print(const struct cli *cli, json_t *data, FILE *out);
+// Where output goes now.
+void cli_terminal_look(struct cli *cli);
+
+// top.c: the words after "top".
+int cli_top(struct cli *cli, char **word, int n);
+
+// show_tunnels.c
+void cli_show_tunnel(const struct cli *cli, json_t *tunnel, FILE *out);
 
 // json.c: values by path ("rx.bps"); NULL, 0 or false if there is none.
 json_t *at(json_t *o, const char *path);

@@ -85,7 +85,8 @@ static void offer_values(const struct cli *cli, const struct api_command *cmd,
 			offer(suite_names[i], strlen(suite_names[i]), begin);
 	else if (arg->type == API_NAME && strstr(arg->name, "customer") != NULL)
 		offer_known(cli, "show customers", "customers", "name", NULL, begin);
-	else if (arg->type == API_NAME && strcmp(cmd->name, "call add") != 0)
+	else if (arg->type == API_ID ||
+		 (arg->type == API_NAME && strcmp(cmd->name, "call add") != 0))
 		offer_known(cli, "show calls", "calls", "id", NULL, begin);
 	else if (arg->type == API_SPI && strcmp(cmd->name, "sa del") == 0)
 		offer_known(cli, "show sas", "sas", "spi", "in", begin);
@@ -155,6 +156,7 @@ static void offer_words(char **word, int n, const char *begin)
 	}
 	if (n == 0) {
 		offer("watch", 5, begin);
+		offer("top", 3, begin);
 		offer("help", 4, begin);
 		offer("completion", 10, begin);
 		offer("version", 7, begin);
@@ -183,6 +185,11 @@ int cli_complete(int argc, char **argv)
 	}
 	if (cli.n > 0 && strcmp(cli.word[0], "completion") == 0) {
 		offer_choices("bash|zsh", begin);
+		return CLI_OK;
+	}
+	if (cli.n > 0 && strcmp(cli.word[0], "top") == 0) {
+		offer_arguments(&cli, &api_commands[API_CMD_show_calls], cli.word + 1, cli.n - 1,
+				begin);
 		return CLI_OK;
 	}
 	const struct api_command *cmd =

@@ -21,6 +21,8 @@ void cli_help(FILE *out)
 	fputs("\nChange:\n", out);
 	commands_print(out, true);
 	fputs("\nHere:\n"
+	      "  top [-n COUNT] [OPTIONS]      the worst calls, live; options are those of show "
+	      "calls\n"
 	      "  watch [SECONDS] COMMAND ...   the same answer again and again\n"
 	      "  help COMMAND                  a command's arguments\n"
 	      "  completion bash|zsh           a script that completes commands in the shell\n"

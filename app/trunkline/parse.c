@@ -147,7 +147,7 @@ static void names_list(const bool fits[static API_COMMANDS], char *buf, size_t s
 
 static void unknown_text(char **word, int n, struct err *err)
 {
-	const char *names[API_COMMANDS + 4];
+	const char *names[API_COMMANDS + 5];
 	char given[80] = "", first[40];
 	unsigned k = 0;
 
@@ -155,6 +155,7 @@ static void unknown_text(char **word, int n, struct err *err)
 		names[k] = api_commands[k].name;
 	names[k++] = "help";
 	names[k++] = "watch";
+	names[k++] = "top";
 	names[k++] = "completion";
 	names[k++] = "version";
 	snprintf(first, sizeof(first), "%.39s", word[0]);

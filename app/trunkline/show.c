@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define MOS_POOR 3.6 // many users dissatisfied, ITU-T G.107 annex B
+
 enum kind {
 	END,
 	TEXT,
@@ -25,6 +27,9 @@ enum kind {
 	NETS,      // a prefix, and how many more there are (path + "s")
 	ENCAP,     // encap and esn of an SA
 	TROUBLE,   // a count that should be 0
+	CALL_ID,   // to be copied into a command
+	STATE,     // of a call
+	MOS,
 };
 
 struct column {
@@ -77,16 +82,31 @@ static const struct view views[] = {
 		 {"SEQ", "seq", COUNT}, {"WINDOW", "window", PLAIN}, {"UP", "age", AGE},
 		 {"LOCAL", "local", TEXT}, {"OUR NETS", "local_net", NETS},
 		 {"THEIR NETS", "remote_net", NETS}, {"WORKER", "worker", PLAIN})},
+	{API_CMD_show_tunnels, "tunnels", "there are no tunnels: no customer has ike or sas",
+	 COLUMNS({"CUSTOMER", "customer", TEXT}, {"TUNNEL", "up", UP}, {"PEER", "peer", TEXT},
+		 {"IKE", "ike.state", TEXT}, {"V", "ike.version", PLAIN}, {"LAST", "in.last", AGE},
+		 {"IN", "rate.in.bps", BITS}, {"OUT", "rate.out.bps", BITS}, {"UP", "in.age", AGE},
+		 {"NEW KEYS", "in.rekey", AGE}, {"WHY", "why", TEXT},
+		 {"REPLAYED", "in.replayed", TROUBLE}, {"FORGED", "in.forged", TROUBLE},
+		 {"PACKETS IN", "in.packets", COUNT}, {"PACKETS OUT", "out.packets", COUNT},
+		 {"SPI IN", "in.spi", TEXT}, {"SPI OUT", "out.spi", TEXT},
+		 {"SUITE", "in.suite", TEXT}, {"IKE SUITE", "ike.suite", TEXT},
+		 {"IDENTITY", "ike.peer_id", TEXT}, {"TIER", "tier", TIER},
+		 {"CALLS", "calls", COUNT}, {"KEYS", "keys", TEXT}, {"HERE", "local", TEXT})},
 	{API_CMD_show_calls, "calls", "there are no calls",
-	 COLUMNS({"CALL", "id", TEXT}, {"UP", "age", AGE}, {"A", "a.remote", TEXT},
-		 {"LOST", "a.lost_share", SHARE}, {"JITTER MS", "a.jitter_ms", REAL},
-		 {"LAST", "a.last", AGE}, {"B", "b.remote", TEXT}, {"LOST", "b.lost_share", SHARE},
-		 {"JITTER MS", "b.jitter_ms", REAL}, {"LAST", "b.last", AGE},
+	 COLUMNS({"CALL", "id", CALL_ID}, {"STATE", "state", STATE}, {"UP", "age", AGE},
+		 {"A", "a.remote", TEXT}, {"LOST", "a.lost_share", SHARE}, {"MOS", "a.mos", MOS},
+		 {"B", "b.remote", TEXT}, {"LOST", "b.lost_share", SHARE}, {"MOS", "b.mos", MOS},
+		 {"A PACKETS", "a.pps", RATE}, {"B PACKETS", "b.pps", RATE},
+		 {"A JITTER MS", "a.jitter_ms", REAL}, {"B JITTER MS", "b.jitter_ms", REAL},
+		 {"A LAST", "a.last", AGE}, {"B LAST", "b.last", AGE},
 		 {"A CUSTOMER", "a.customer", TEXT}, {"B CUSTOMER", "b.customer", TEXT},
+		 {"A REFUSED", "a.refused", TROUBLE}, {"B REFUSED", "b.refused", TROUBLE},
 		 {"FROM A", "a.rx_packets", COUNT}, {"FROM B", "b.rx_packets", COUNT},
-		 {"A HERE", "a.local", TEXT}, {"B HERE", "b.local", TEXT},
+		 {"A CODEC", "a.codec", TEXT}, {"B CODEC", "b.codec", TEXT},
 		 {"A LATCH", "a.latch", TEXT}, {"B LATCH", "b.latch", TEXT},
-		 {"REFUSED", "a.refused", TROUBLE}, {"REFUSED", "b.refused", TROUBLE},
+		 {"A HERE", "a.local", TEXT}, {"B HERE", "b.local", TEXT},
+		 {"A SRTP", "a.srtp_in", TEXT}, {"B SRTP", "b.srtp_in", TEXT},
 		 {"HAIRPIN", "a.hairpin", YES})},
 	{API_CMD_show_routes, "routes", "there is no route",
 	 COLUMNS({"PREFIX", "prefix", TEXT}, {"KIND", "kind", TEXT}, {"VIA", "gateway", TEXT},
@@ -104,7 +124,8 @@ static const struct view views[] = {
 
 static bool kind_right(enum kind k)
 {
-	return k != TEXT && k != UP && k != YES && k != ADDRESSES && k != NETS && k != ENCAP;
+	return k != TEXT && k != UP && k != YES && k != ADDRESSES && k != NETS && k != ENCAP &&
+	       k != CALL_ID && k != STATE;
 }
 
 static void list_text(json_t *list, char *buf, size_t size)
@@ -146,6 +167,16 @@ static enum table_mark cell_text(json_t *entry, const struct column *c, char *bu
 	case TEXT:
 		snprintf(buf, size, "%s", json_string_value(v));
 		return MARK_NONE;
+	case CALL_ID:
+		cli_call_id(json_string_value(v), buf, size);
+		return MARK_NONE;
+	case STATE:
+		snprintf(buf, size, "%s", json_string_value(v));
+		return strcmp(buf, "one-way") == 0 || strcmp(buf, "silent") == 0 ? MARK_BAD
+										 : MARK_NONE;
+	case MOS:
+		snprintf(buf, size, "%.2f", json_number_value(v));
+		return json_number_value(v) < MOS_POOR ? MARK_BAD : MARK_NONE;
 	case UP:
 		snprintf(buf, size, json_is_true(v) ? "up" : "DOWN");
 		return json_is_true(v) ? MARK_GOOD : MARK_BAD;
@@ -249,6 +280,23 @@ static void view_print(const struct cli *cli, const struct view *view, json_t *d
 	cli_show_rest(data, view->list, out);
 }
 
+bool cli_show_list(const struct cli *cli, const struct api_command *cmd, json_t *data, FILE *out)
+{
+	for (size_t v = 0; v < sizeof(views) / sizeof(views[0]); v++) {
+		if (&api_commands[views[v].command] != cmd)
+			continue;
+		size_t n = json_array_size(json_object_get(data, views[v].list));
+		if (n == 0)
+			fprintf(out, "%s\n", views[v].none);
+		else if (n == 1 && cmd == &api_commands[API_CMD_show_tunnels])
+			cli_show_tunnel(cli, json_array_get(at(data, "tunnels"), 0), out);
+		else
+			view_print(cli, &views[v], data, out);
+		return true;
+	}
+	return false;
+}
+
 static void plain_print(json_t *data, FILE *out)
 {
 	json_dumpf(data, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
@@ -259,19 +307,12 @@ void cli_show(const struct cli *cli, const struct api_command *cmd, json_t *data
 {
 	enum api_command_id id = (enum api_command_id)(cmd - api_commands);
 
-	for (size_t v = 0; v < sizeof(views) / sizeof(views[0]); v++) {
-		if (views[v].command != id)
-			continue;
-		if (json_array_size(json_object_get(data, views[v].list)) == 0)
-			fprintf(out, "%s\n", views[v].none);
-		else
-			view_print(cli, &views[v], data, out);
+	if (cli_show_list(cli, cmd, data, out))
 		return;
-	}
 	if (id == API_CMD_status)
 		cli_show_status(cli, data, out);
 	else if (id == API_CMD_show_call)
-		cli_show_call(data, out);
+		cli_show_call(cli, data, out);
 	else if (id == API_CMD_trace_show)
 		cli_show_trace(data, out);
 	else if (!cli_show_done(cmd, data, out))

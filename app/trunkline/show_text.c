@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Answers that are no tables: status, one call, a trace, and what was done.
+// Answers that are no tables: status, a trace, and what was done.
 #include "cli.h"
 #include "format.h"
 
@@ -29,24 +29,43 @@ static void status_head(const struct cli *cli, json_t *d, FILE *out)
 		fprintf(out, "%llu port%s up\n", (unsigned long long)ports, ports == 1 ? "" : "s");
 }
 
+// One that is down says why: the one that went last.
+static void status_worst(const struct cli *cli, json_t *d, FILE *out)
+{
+	char a[FORMAT_LEN];
+	uint64_t down = int_at(d, "tunnels.total") - int_at(d, "tunnels.up");
+	json_t *worst = at(d, "tunnels.worst");
+
+	fprintf(out, ", %s%s DOWN%s", bad(cli, true), format_count(down, a), bad(cli, false));
+	if (!json_is_object(worst))
+		return;
+	// On a terminal the line stays one.
+	int room = cli->width > 100 ? (int)cli->width - 90 : cli->width > 0 ? 32 : 200;
+	const char *why = json_is_null(at(worst, "why")) ? "" : text_at(worst, "why");
+	fprintf(out, " (%s%s%.*s%s", text_at(worst, "customer"), why[0] != '\0' ? ": " : "", room,
+		why, strlen(why) > (size_t)room ? "…" : "");
+	if (real_at(worst, "for") > 0)
+		fprintf(out, ", for %s", format_duration(real_at(worst, "for"), a));
+	fputc(')', out);
+}
+
 static void status_tunnels(const struct cli *cli, json_t *d, FILE *out)
 {
-	char a[FORMAT_LEN], b[FORMAT_LEN], c[FORMAT_LEN];
-	uint64_t total = int_at(d, "customers.total"), up = int_at(d, "customers.up");
+	char a[FORMAT_LEN], b[FORMAT_LEN];
+	uint64_t total = int_at(d, "tunnels.total"), up = int_at(d, "tunnels.up");
 	uint64_t exhausted = int_at(d, "sas.exhausted");
 
-	fprintf(out, "tunnels %s customer%s up", format_count(up, a), up == 1 ? "" : "s");
+	fprintf(out, "tunnels %s up", format_count(up, a));
 	if (total > up)
-		fprintf(out, ", %s without", format_count(total - up, b));
-	fprintf(out, "; SAs: %s in, ", format_count(int_at(d, "sas.in"), c));
-	fprintf(out, "%s out", format_count(int_at(d, "sas.out"), a));
+		status_worst(cli, d, out);
 	if (exhausted > 0)
-		fprintf(out, ", %s%s EXHAUSTED%s", bad(cli, true), format_count(exhausted, b),
-			bad(cli, false));
+		fprintf(out, "; %s%s SA%s EXHAUSTED%s", bad(cli, true), format_count(exhausted, b),
+			exhausted == 1 ? "" : "s", bad(cli, false));
 	fputc('\n', out);
 	fprintf(out, "calls   %s of %s", format_count(int_at(d, "calls.total"), a),
 		format_count(int_at(d, "calls.max"), b));
 	fprintf(out, " (%s silent, ", format_count(int_at(d, "calls.silent"), a));
+	fprintf(out, "%s one-way, ", format_count(int_at(d, "calls.one_way"), a));
 	fprintf(out, "%s hairpinned)\n", format_count(int_at(d, "calls.hairpin"), a));
 }
 
@@ -90,6 +109,25 @@ static void status_drops(json_t *d, FILE *out)
 	fputc('\n', out);
 }
 
+static void status_records(const struct cli *cli, json_t *d, FILE *out)
+{
+	char a[FORMAT_LEN];
+	uint64_t waiting = int_at(d, "records.waiting"), lost = int_at(d, "records.no_room");
+	uint64_t failed = int_at(d, "records.failed");
+
+	if (!json_is_object(at(d, "records")))
+		return;
+	fprintf(out, "records %s written", format_count(int_at(d, "records.written"), a));
+	if (waiting > 0)
+		fprintf(out, ", %s waiting", format_count(waiting, a));
+	if (failed > 0)
+		fprintf(out, ", %s writes FAILED", format_count(failed, a));
+	if (lost > 0)
+		fprintf(out, ", %s%s calls NOT recorded%s", bad(cli, true), format_count(lost, a),
+			bad(cli, false));
+	fputc('\n', out);
+}
+
 void cli_show_status(const struct cli *cli, json_t *d, FILE *out)
 {
 	char a[FORMAT_LEN], b[FORMAT_LEN];
@@ -98,6 +136,7 @@ void cli_show_status(const struct cli *cli, json_t *d, FILE *out)
 	status_tunnels(cli, d, out);
 	status_traffic(cli, d, out);
 	status_drops(d, out);
+	status_records(cli, d, out);
 	fprintf(out, "memory  %llu MB%s, %s of %s packet buffers in use\n",
 		(unsigned long long)int_at(d, "memory.mb"),
 		bool_at(d, "memory.hugepages") ? " in hugepages" : ", no hugepages",
@@ -105,56 +144,6 @@ void cli_show_status(const struct cli *cli, json_t *d, FILE *out)
 		format_count(int_at(d, "memory.mbufs"), b));
 	fprintf(out, "runs    %s; %s%s\n", text_at(d, "crypto"), text_at(d, "dpdk"),
 		bool_at(d, "tracing") ? "; a trace is running" : "");
-}
-
-static void leg_print(json_t *leg, const char *name, FILE *out)
-{
-	char a[FORMAT_LEN], b[FORMAT_LEN], c[FORMAT_LEN];
-	const char *latch = text_at(leg, "latch");
-	json_t *last = at(leg, "last");
-
-	fprintf(out, "  %s  %s", name,
-		json_is_null(at(leg, "remote")) ? "not heard of yet" : text_at(leg, "remote"));
-	if (!json_is_null(at(leg, "customer")))
-		fprintf(out, " in the tunnel of %s", text_at(leg, "customer"));
-	fprintf(out, ", talks to %s%s\n", text_at(leg, "local"),
-		bool_at(leg, "hairpin") ? ", hairpinned" : "");
-	fprintf(out, "     latch %s%s   last %s%s   worker %llu\n", latch,
-		strcmp(latch, "open") == 0 ? " (its first packet decides)" : "",
-		format_duration(json_is_null(last) ? -1 : json_number_value(last), a),
-		json_is_null(last) ? "" : " ago", (unsigned long long)int_at(leg, "worker"));
-	fprintf(out, "     from  %s packets  %s  lost %s",
-		format_count(int_at(leg, "rx_packets"), a),
-		format_unit(real_at(leg, "rx_bytes"), "B", b),
-		format_count(int_at(leg, "lost"), c));
-	fprintf(out, " (%s)  jitter %s ms", format_share(real_at(leg, "lost_share"), a),
-		format_real(real_at(leg, "jitter_ms"), b));
-	fprintf(out, "  refused %s  ssrc 0x%08llx\n", format_count(int_at(leg, "refused"), a),
-		(unsigned long long)int_at(leg, "ssrc"));
-	fprintf(out, "     to    %s packets  %s\n", format_count(int_at(leg, "tx_packets"), a),
-		format_unit(real_at(leg, "tx_bytes"), "B", b));
-	fprintf(out, "     RTCP  %s from, %s to", format_count(int_at(leg, "rtcp_rx_packets"), a),
-		format_count(int_at(leg, "rtcp_tx_packets"), b));
-	fprintf(out, ", refused %s%s", format_count(int_at(leg, "rtcp_refused"), a),
-		bool_at(leg, "mux") ? ", on the RTP port" : "");
-	if (!json_is_null(at(leg, "dscp")))
-		fprintf(out, "   DSCP %llu", (unsigned long long)int_at(leg, "dscp"));
-	fputc('\n', out);
-}
-
-void cli_show_call(json_t *d, FILE *out)
-{
-	char age[FORMAT_LEN], a[FORMAT_LEN];
-
-	fprintf(out, "%s  up %s, %s, ", text_at(d, "id"), format_duration(real_at(d, "age"), age),
-		format_unit(real_at(d, "clock_rate"), "Hz", a));
-	if (int_at(d, "timeout") == 0)
-		fputs("never ends by silence\n", out);
-	else
-		fprintf(out, "ends after %llu s of silence\n",
-			(unsigned long long)int_at(d, "timeout"));
-	leg_print(at(d, "a"), "A", out);
-	leg_print(at(d, "b"), "B", out);
 }
 
 // ---- traces ----
@@ -264,6 +253,11 @@ bool cli_show_done(const struct api_command *cmd, json_t *d, FILE *out)
 		fprintf(out, "SAs of %s: in %s, out %s, %s to %s\n", text_at(d, "customer"),
 			text_at(d, "spi_in"), text_at(d, "spi_out"), text_at(d, "local"),
 			text_at(d, "peer"));
+		return true;
+	case API_CMD_tunnel_up:
+	case API_CMD_tunnel_down:
+	case API_CMD_tunnel_rekey:
+		fprintf(out, "%s\n", text_at(d, "said"));
 		return true;
 	case API_CMD_sa_del:
 		fprintf(out, "SAs with inbound SPI %s are gone\n", text_at(d, "spi_in"));

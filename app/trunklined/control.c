@@ -8,6 +8,11 @@
 #include "api/api_server.h"
 #include "base/log.h"
 #include "control_priv.h"
+#include "ike/ike.h"
+#include "media/media_priv.h"
+#include "media/record.h"
+#include "media/recorder.h"
+#include "ng/ng.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
@@ -16,7 +21,6 @@
 #include <sys/stat.h>
 
 #define PUMP_US 1000
-#define CALLS_CHECK_US 100000
 
 // What workers want resolved, and the frames between them and the kernel.
 static void on_pump(evutil_socket_t fd, short what, void *arg)
@@ -36,11 +40,12 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static void on_calls(evutil_socket_t fd, short what, void *arg)
+static void on_media(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	calls_check(arg);
+	media_tick(arg, rte_rdtsc());
+	calls_record_refresh(arg);
 }
 
 static void rates_take(struct control *ctl, struct rates *r)
@@ -85,6 +90,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	ctl->before = ctl->now;
 	rates_take(ctl, &ctl->now);
+	punt_peers_publish(ctl);
 }
 
 static void on_link(void *arg, unsigned port, bool up)
@@ -156,6 +162,18 @@ static int mirror_start(struct control *ctl, const int *ifindex, struct err *err
 	return mirror_open(&ctl->mirror, &params, err);
 }
 
+static int call_records_open(struct control *ctl, struct err *err)
+{
+	const struct records_params p = {
+		.sqlite = ctl->config->records_sqlite,
+		.json = ctl->config->records_json,
+		.live = ctl->config->records_live,
+		.calls_max = ctl->config->max_calls,
+	};
+
+	return records_open(&ctl->records, &p, err);
+}
+
 static int steps(struct control *ctl, struct err *err)
 {
 	const struct config *cfg = ctl->config;
@@ -166,16 +184,27 @@ static int steps(struct control *ctl, struct err *err)
 	    (rc = defer_open(&ctl->defer, ctl->plane->qsbr, ctl->base, err)) < 0 ||
 	    (rc = devices_open(&ctl->devices, ctl->plane, cfg, ctl->base, err)) < 0 ||
 	    (rc = taps_open(ctl, ifindex, err)) < 0 || (rc = mirror_start(ctl, ifindex, err)) < 0 ||
-	    (rc = workers_open(ctl, err)) < 0 || (rc = calls_open(ctl, err)) < 0 ||
-	    (rc = config_apply(ctl, ctl->config, err)) < 0 || (rc = workers_launch(ctl, err)) < 0)
+	    (rc = workers_open(ctl, err)) < 0 ||
+	    (cfg->recordings != NULL &&
+	     (rc = recorder_open(ctl, cfg->recordings, &ctl->recorder, err)) < 0) ||
+	    (rc = media_engine_open(ctl, err)) < 0 || (rc = call_records_open(ctl, err)) < 0 ||
+	    (rc = calls_open(ctl, err)) < 0 || (rc = config_apply(ctl, ctl->config, err)) < 0 ||
+	    (rc = workers_launch(ctl, err)) < 0)
 		return rc;
+	punt_peers_publish(ctl);
 	devices_on_link(ctl->devices, on_link, ctl);
 	rates_take(ctl, &ctl->now);
 	ctl->before = ctl->now;
 	if (timer_add(ctl, &ctl->pump, on_pump, PUMP_US) < 0 ||
 	    timer_add(ctl, &ctl->second, on_second, 1000000) < 0 ||
-	    timer_add(ctl, &ctl->calls_timer, on_calls, CALLS_CHECK_US) < 0)
+	    timer_add(ctl, &ctl->media_timer, on_media, MEDIA_TICK_MS * 1000) < 0)
 		return err_set(err, -ENOMEM, "no memory for timers");
+	if (cfg->ike_feed != NULL && (rc = ike_feed_open(ctl, cfg->ike_feed, &ctl->ike, err)) < 0)
+		return rc;
+	if (cfg->ike_vici != NULL && (rc = ike_vici_open(ctl, cfg->ike_vici, &ctl->vici, err)) < 0)
+		return rc;
+	if ((rc = ng_server_start(ctl, &ctl->ng, err)) < 0)
+		return rc;
 	return api_server_start(ctl->base, cfg->api_socket, cfg->api_group, ctl, &ctl->api, err);
 }
 
@@ -219,12 +248,17 @@ static void event_drop(struct event *ev)
 void control_stop(struct control *ctl)
 {
 	api_server_stop(ctl->api);
+	ng_server_stop(ctl->ng);
 	event_drop(ctl->pump);
 	event_drop(ctl->second);
-	event_drop(ctl->calls_timer);
+	ike_vici_close(ctl->vici);
+	event_drop(ctl->media_timer);
 	workers_stop(ctl);
-	if (ctl->defer != NULL)
+	if (ctl->defer != NULL) {
 		calls_close(ctl);
+		media_engine_close(ctl);
+	}
+	ike_feed_close(ctl->ike);
 	for (unsigned i = 1; i < CUSTOMERS_MAX; i++) {
 		struct sa_pair *pair;
 		if (ctl->customer[i].plane == NULL)
@@ -233,6 +267,8 @@ void control_stop(struct control *ctl)
 			sa_remove(ctl, pair);
 		customer_remove(ctl, (uint16_t)i);
 	}
+	records_close(ctl->records); // the calls have ended
+	recorder_close(ctl->recorder);
 	workers_close(ctl);
 	mirror_close(ctl->mirror);
 	defer_close(ctl->defer);

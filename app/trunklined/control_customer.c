@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_malloc.h>
+#include <stdlib.h>
 #include <string.h>
 
 uint16_t customer_find(const struct control *ctl, const char *name)
@@ -107,7 +108,7 @@ static int routes_install(struct control *ctl, uint16_t id, struct err *err)
 {
 	struct customer_state *cs = &ctl->customer[id];
 
-	if (cs->routed || TAILQ_EMPTY(&cs->sas))
+	if (cs->routed || (cs->plane->spd == NULL && !cs->trap))
 		return 0;
 	cs->routed = true;
 	for (unsigned i = 0; i < cs->config->n_domain; i++) {
@@ -137,6 +138,8 @@ static struct spd *spd_make(struct control *ctl, struct customer_state *cs, uint
 	if (spd != NULL)
 		TAILQ_FOREACH (pair, &cs->sas, of_customer)
 			spd->sa[spd->n++] = pair->out;
+	for (unsigned i = 0; spd != NULL && i < cs->n_ike; i++)
+		spd->sa[spd->n++] = cs->ike[i];
 	return spd;
 }
 
@@ -146,7 +149,7 @@ int customer_spd_publish(struct control *ctl, uint16_t id, struct err *err)
 	const struct spd *old = cs->plane->spd;
 	struct spd *spd = NULL;
 	struct sa_pair *pair;
-	uint32_t n = 0;
+	uint32_t n = cs->n_ike;
 
 	TAILQ_FOREACH (pair, &cs->sas, of_customer)
 		n++;
@@ -155,7 +158,7 @@ int customer_spd_publish(struct control *ctl, uint16_t id, struct err *err)
 	__atomic_store_n(&cs->plane->spd, spd, __ATOMIC_RELEASE);
 	if (old != spd)
 		defer_free(ctl->defer, (void *)(uintptr_t)old, object_free);
-	if (n == 0) {
+	if (n == 0 && !cs->trap) {
 		customer_routes_withdraw(ctl, id);
 		return 0;
 	}
@@ -188,6 +191,6 @@ void customer_remove(struct control *ctl, uint16_t id)
 	__atomic_store_n(&ctl->plane->customer[id], NULL, __ATOMIC_RELEASE);
 	defer_free(ctl->defer, (void *)(uintptr_t)c->allow, object_free);
 	defer_free(ctl->defer, c, object_free);
-	ctl->customer[id].plane = NULL;
-	ctl->customer[id].config = NULL;
+	free(ctl->customer[id].ike);
+	ctl->customer[id] = (struct customer_state){0};
 }

@@ -2,12 +2,15 @@
 // The plane's memory, the workers and the rings between them.
 #include "base/log.h"
 #include "control_priv.h"
+#include "punt.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
+#include <rte_random.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define HANDOVER_RING 4096
@@ -68,11 +71,17 @@ void local_set(struct plane *plane, uint32_t ip, uint8_t kind, uint8_t media, bo
 		__atomic_store_n(&l->kind, (uint8_t)(l->kind & ~kind), __ATOMIC_RELEASE);
 		local_trim(plane, l);
 	}
+	route_gen_move(plane);
+}
+
+void route_gen_move(struct plane *plane)
+{
 	uint32_t gen = plane->route_gen + 1;
+
 	__atomic_store_n(&plane->route_gen, gen != 0 ? gen : 1, __ATOMIC_RELEASE);
 }
 
-static int media_open(struct control *ctl, unsigned i, struct err *err)
+static int media_address_open(struct control *ctl, unsigned i, struct err *err)
 {
 	const struct config_media *cm = &ctl->config->media[i];
 	struct media_addr *m = rte_zmalloc("media", sizeof(*m), 64);
@@ -106,7 +115,7 @@ int plane_open(struct control *ctl, struct err *err)
 		goto no_memory;
 	p->n_media = (uint16_t)cfg->n_media;
 	for (unsigned i = 0; i < cfg->n_media; i++) {
-		int rc = media_open(ctl, i, err);
+		int rc = media_address_open(ctl, i, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -123,6 +132,7 @@ void plane_close(struct control *ctl)
 		return;
 	for (unsigned i = 0; i < MEDIA_MAX; i++)
 		rte_free(p->media[i]);
+	free((void *)(uintptr_t)p->punt_peers);
 	rte_free(p->leg_slot);
 	rte_free(p->qsbr);
 	rte_free(p);
@@ -152,9 +162,11 @@ static int worker_open(struct control *ctl, unsigned id, struct err *err)
 		w->punt[i] = ctl->tap[i]->to_kernel;
 		if (p->device[p->port[i].device].tx_owner == id)
 			w->inject[i] = ctl->tap[i]->from_kernel;
-		tier_bucket_init(&w->punt_limit[i], (uint64_t)cfg->punt_rate * EVENT_BYTES * 8, 100,
-				 p->tsc_hz, now);
+		uint64_t half = (uint64_t)cfg->punt_rate * EVENT_BYTES * 8 / 2;
+		tier_bucket_init(&w->punt_limit[i], half, 100, p->tsc_hz, now);
+		tier_bucket_init(&w->punt_known[i], half, 100, p->tsc_hz, now);
 	}
+	punt_sources_init(w->sources, cfg->punt_source_rate, p->tsc_hz, (uint32_t)rte_rand());
 	tier_bucket_init(&w->icmp_limit, (uint64_t)ICMP_PER_SECOND * EVENT_BYTES * 8, 100,
 			 p->tsc_hz, now);
 	return 0;

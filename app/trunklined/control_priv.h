@@ -18,6 +18,14 @@
 #include <time.h>
 
 struct api_server;
+struct ike_feed;
+struct media;
+struct media_engine;
+struct ike_sad;
+struct ike_vici;
+struct ng_server;
+struct recorder;
+struct records;
 
 // A pair of static-key SAs. spec holds no keys: they are wiped once the SAs are made.
 struct sa_pair {
@@ -33,15 +41,14 @@ TAILQ_HEAD(sa_list, sa_pair);
 
 #define CALL_ID_MAX 64
 
+// A call by the configuration or the API. Those by NG are in ng/.
 struct call {
 	TAILQ_ENTRY(call) link;
+	struct control *ctl;
 	char id[CALL_ID_MAX]; // zero-padded: a hash key
-	struct leg *leg[2];   // one allocation
-	uint8_t media[2];     // index of each leg's media address
-	uint32_t clock_rate, timeout;
-	uint32_t check; // next slot of the inactivity scan
-	time_t since;
-	bool configured; // by the configuration, not by the API
+	struct media *media;
+	uint32_t record; // record.h
+	int64_t start;   // ms since 1970
 };
 TAILQ_HEAD(call_list, call);
 
@@ -49,6 +56,9 @@ struct customer_state {
 	struct customer *plane; // NULL: slot is empty
 	const struct config_customer *config;
 	struct sa_list sas;
+	unsigned n_ike; // outbound SAs by IKE that the policies name, behind those of sas
+	struct sa_out **ike;
+	bool trap;   // a packet without an SA makes IKE ask for one
 	bool routed; // its domain's routes are in the tables
 };
 
@@ -73,17 +83,24 @@ struct control {
 	struct event_base *base;
 	char *config_path;
 	struct config *config;
+	unsigned config_gen; // counts reloads
 	struct plane *plane;
 	struct devices *devices;
 	struct defer *defer;
 	struct mirror *mirror;
 	struct api_server *api;
+	struct ng_server *ng;      // NULL without control.ng
+	struct recorder *recorder; // NULL: no recordings
+	struct records *records;   // NULL: no call records
+	struct ike_feed *ike;      // NULL without ike in the configuration
+	struct ike_sad *sad;       // likewise
+	struct ike_vici *vici;     // likewise
 	struct crypto *crypto;
 	struct tap *tap[PORTS_MAX];
 	struct worker *worker[WORKERS_MAX];
 	struct trace *trace[WORKERS_MAX]; // of the last "trace start"
 	bool tracing;
-	struct event *pump, *second, *calls_timer;
+	struct event *pump, *second, *media_timer;
 	time_t started;
 
 	struct customer_state customer[CUSTOMERS_MAX]; // 0 is none
@@ -93,12 +110,9 @@ struct control {
 
 	struct call_list calls;
 	unsigned n_calls;
-	struct rte_hash *call_by_id;  // CALL_ID_MAX bytes → struct call *
-	struct rte_mempool *leg_pool; // pairs of legs
-	uint32_t *free_slot;          // stack of leg slots
-	uint32_t n_free_slots;
-	struct port_pool ports[MEDIA_MAX];
-	struct call *scan; // where the inactivity scan goes on
+	struct call *recorded_next;  // whose record is brought up to date next
+	struct rte_hash *call_by_id; // CALL_ID_MAX bytes → struct call *
+	struct media_engine *media;
 
 	struct rates now, before; // a second apart
 };
@@ -117,6 +131,8 @@ void workers_stop(struct control *ctl);
 void workers_close(struct control *ctl);
 // Marks or unmarks an address of ours for the workers. kind is a local_kind bit.
 void local_set(struct plane *plane, uint32_t ip, uint8_t kind, uint8_t media, bool present);
+// Legs and SAs look anew for what they remember of routes and addresses.
+void route_gen_move(struct plane *plane);
 
 // control_customer.c
 // Index of a name, 0 if there is none.
@@ -134,16 +150,34 @@ void customer_routes_withdraw(struct control *ctl, uint16_t id);
 // there are any.
 int customer_spd_publish(struct control *ctl, uint16_t id, struct err *err);
 
+// control_punt.c: the gateways that the exception path knows, published if they have changed.
+void punt_peers_publish(struct control *ctl);
+
 // control_reload.c: what a new configuration changes, and applying it.
 int config_apply(struct control *ctl, struct config *cfg, struct err *err);
 
 // control_sa.c
+// The plane's objects of one SA. Return 0, -ENOMEM, or what sa_in_init() and sa_out_init() say.
+int sa_in_make(struct control *ctl, const struct sa_spec *spec, struct sa_in **out,
+	       struct err *err);
+int sa_out_make(struct control *ctl, const struct sa_spec *spec, struct sa_out **out,
+		struct err *err);
+// Wipe the keys; for defer_free as well.
+void sa_in_release(void *in);
+void sa_out_release(void *out);
+// From now on packets with its SPI find it, or no longer do.
+void sa_in_publish(struct control *ctl, struct sa_in *in);
+void sa_in_withdraw(struct control *ctl, const struct sa_in *in);
+// The kernel is asked for the neighbour by which a gateway is reached, before the first packet.
+void sa_peer_resolve(struct control *ctl, const struct ip_addr *peer);
 struct sa_pair *sa_find(struct control *ctl, uint32_t spi_in);
 void sa_remove(struct control *ctl, struct sa_pair *sa);
 
-// control_call.c
+// control_call.c, with the media engine open
 int calls_open(struct control *ctl, struct err *err);
 void calls_close(struct control *ctl);
+// As control_call_del; why is the record's reason.
+int call_end(struct control *ctl, const char *id, const char *why, struct err *err);
+// A share of the calls in progress: their records' figures. Every MEDIA_TICK_MS.
+void calls_record_refresh(struct control *ctl);
 struct call *call_find(const struct control *ctl, const char *id);
-// Ends calls whose legs have been silent for longer than their timeout; a part of them each time.
-void calls_check(struct control *ctl);

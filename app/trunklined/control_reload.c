@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "control_priv.h"
+#include "ike/ike.h"
+#include "media/media_priv.h"
 #include "view.h"
 
 #include <errno.h>
@@ -71,7 +73,7 @@ static void old_remove(struct control *ctl, const struct config *old, const stru
 		const struct config_call *was = &old->calls[i], *is = call_in(cfg, was->id);
 		if (is != NULL && config_call_equal(old, was, cfg, is))
 			continue;
-		n->calls += control_call_del(ctl, was->id, NULL) == 0;
+		n->calls += call_end(ctl, was->id, "reload", NULL) == 0;
 	}
 	for (unsigned i = 0; i < old->n_customers; i++) {
 		const struct config_customer *was = &old->customers[i];
@@ -90,15 +92,11 @@ static void old_remove(struct control *ctl, const struct config *old, const stru
 static void customer_drop(struct control *ctl, uint16_t id)
 {
 	struct sa_pair *pair;
-	struct call *call, *next;
 
+	ike_customer_drop(ctl, id);
 	while ((pair = TAILQ_FIRST(&ctl->customer[id].sas)) != NULL)
 		sa_remove(ctl, pair);
-	for (call = TAILQ_FIRST(&ctl->calls); call != NULL; call = next) {
-		next = TAILQ_NEXT(call, link);
-		if (call->leg[0]->customer == id || call->leg[1]->customer == id)
-			control_call_del(ctl, call->id, NULL);
-	}
+	media_customer_gone(ctl, id);
 	customer_remove(ctl, id);
 }
 
@@ -119,8 +117,10 @@ static int customers_change(struct control *ctl, const struct config *old, const
 	// A network that one customer has lost another may have got: first all withdraw.
 	for (unsigned i = 0; old != NULL && i < cfg->n_customers; i++) {
 		uint16_t id = customer_find(ctl, cfg->customers[i].name);
-		if (id != 0 && !config_domain_equal(ctl->customer[id].config, &cfg->customers[i]))
-			customer_routes_withdraw(ctl, id);
+		if (id == 0 || config_domain_equal(ctl->customer[id].config, &cfg->customers[i]))
+			continue;
+		ike_customer_drop(ctl, id); // their selectors are those of the old domain
+		customer_routes_withdraw(ctl, id);
 	}
 	for (unsigned i = 0; i < cfg->n_customers; i++) {
 		const struct config_customer *is = &cfg->customers[i];
@@ -214,7 +214,10 @@ int control_reload(struct control *ctl, char **report, struct err *err)
 	int rc = apply(ctl, old, cfg, &n, err);
 	// Customers now refer to the new one even if something found no room.
 	ctl->config = cfg;
+	ctl->config_gen++;
 	log_level_set((enum log_level)cfg->log_level);
+	if (ctl->vici != NULL)
+		ike_vici_reload(ctl->vici);
 	config_free(old);
 	if (rc < 0)
 		return rc;

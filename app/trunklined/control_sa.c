@@ -83,6 +83,76 @@ static void selectors_turn(struct sa_spec *spec)
 	}
 }
 
+void sa_in_release(void *p)
+{
+	sa_in_wipe(p);
+	rte_free(p);
+}
+
+void sa_out_release(void *p)
+{
+	struct sa_out *out = p;
+
+	free((void *)(uintptr_t)out->moved);
+	sa_out_wipe(out);
+	rte_free(out);
+}
+
+int sa_in_make(struct control *ctl, const struct sa_spec *spec, struct sa_in **out, struct err *err)
+{
+	struct sa_in *in = rte_zmalloc("sa in", sa_in_size(spec), 64);
+
+	if (in == NULL)
+		return err_set(err, -ENOMEM, "no memory (raise memory.megabytes)");
+	int rc = sa_in_init(in, spec, ctl->crypto, err);
+	if (rc < 0) {
+		rte_free(in);
+		return rc;
+	}
+	*out = in;
+	return 0;
+}
+
+int sa_out_make(struct control *ctl, const struct sa_spec *spec, struct sa_out **out,
+		struct err *err)
+{
+	struct sa_out *sa = rte_zmalloc("sa out", sa_out_size(spec), 64);
+
+	if (sa == NULL)
+		return err_set(err, -ENOMEM, "no memory (raise memory.megabytes)");
+	int rc = sa_out_init(sa, spec, ctl->crypto, err);
+	if (rc < 0) {
+		rte_free(sa);
+		return rc;
+	}
+	*out = sa;
+	return 0;
+}
+
+void sa_in_publish(struct control *ctl, struct sa_in *in)
+{
+	ref_t *slot = &ctl->plane->sa_in[in->spi & (SPI_SLOTS - 1)];
+
+	__atomic_store_n(slot, REF_MAKE(in, in->owner), __ATOMIC_RELEASE);
+}
+
+void sa_in_withdraw(struct control *ctl, const struct sa_in *in)
+{
+	ref_t *slot = &ctl->plane->sa_in[in->spi & (SPI_SLOTS - 1)];
+
+	if (REF_PTR(*slot) == in)
+		__atomic_store_n(slot, 0, __ATOMIC_RELEASE);
+}
+
+void sa_peer_resolve(struct control *ctl, const struct ip_addr *peer)
+{
+	const struct nexthop *nh = mirror_lookup(ctl->mirror, peer->v4.s_addr);
+
+	if (nh->kind == NH_UNRESOLVED)
+		mirror_resolve(ctl->mirror, nh->port,
+			       nh->gateway != 0 ? nh->gateway : peer->v4.s_addr);
+}
+
 static int pair_make(struct control *ctl, struct sa_pair *pair, const struct config_sa *sa,
 		     struct err *err)
 {
@@ -104,20 +174,12 @@ static int pair_make(struct control *ctl, struct sa_pair *pair, const struct con
 	};
 	int rc = selectors_in(sa, &spec, err);
 
-	if (rc < 0)
-		return rc;
-	pair->in = rte_zmalloc("sa in", sa_in_size(&spec), 64);
-	if (pair->in == NULL)
-		return err_set(err, -ENOMEM, "no memory (raise memory.megabytes)");
-	if ((rc = sa_in_init(pair->in, &spec, ctl->crypto, err)) < 0)
+	if (rc < 0 || (rc = sa_in_make(ctl, &spec, &pair->in, err)) < 0)
 		return rc;
 	spec.spi = sa->spi_out;
 	spec.material = sa->material_out;
 	selectors_turn(&spec);
-	pair->out = rte_zmalloc("sa out", sa_out_size(&spec), 64);
-	if (pair->out == NULL)
-		return err_set(err, -ENOMEM, "no memory (raise memory.megabytes)");
-	return sa_out_init(pair->out, &spec, ctl->crypto, err);
+	return sa_out_make(ctl, &spec, &pair->out, err);
 }
 
 // The configuration's lists live as long as the configuration; ours as long as the SA.
@@ -130,18 +192,6 @@ static int nets_copy(struct ip_prefix **out, const struct ip_prefix *from, unsig
 		return -ENOMEM;
 	memcpy(*out, from, n * sizeof(**out));
 	return 0;
-}
-
-static void sa_in_release(void *p)
-{
-	sa_in_wipe(p);
-	rte_free(p);
-}
-
-static void sa_out_release(void *p)
-{
-	sa_out_wipe(p);
-	rte_free(p);
 }
 
 static void pair_free(struct sa_pair *pair)
@@ -205,12 +255,8 @@ int control_sa_add(struct control *ctl, const char *customer, const struct confi
 		sa_remove(ctl, pair);
 		return rc;
 	}
-	ref_t *slot = &ctl->plane->sa_in[sa->spi_in & (SPI_SLOTS - 1)];
-	__atomic_store_n(slot, REF_MAKE(pair->in, pair->in->owner), __ATOMIC_RELEASE);
-	const struct nexthop *nh = mirror_lookup(ctl->mirror, sa->peer.addr.v4.s_addr);
-	if (nh->kind == NH_UNRESOLVED)
-		mirror_resolve(ctl->mirror, nh->port,
-			       nh->gateway != 0 ? nh->gateway : sa->peer.addr.v4.s_addr);
+	sa_in_publish(ctl, pair->in);
+	sa_peer_resolve(ctl, &sa->peer.addr);
 	return 0;
 fail:
 	pair_free(pair);
@@ -219,10 +265,7 @@ fail:
 
 void sa_remove(struct control *ctl, struct sa_pair *pair)
 {
-	ref_t *slot = &ctl->plane->sa_in[pair->in->spi & (SPI_SLOTS - 1)];
-
-	if (REF_PTR(*slot) == pair->in)
-		__atomic_store_n(slot, 0, __ATOMIC_RELEASE);
+	sa_in_withdraw(ctl, pair->in);
 	TAILQ_REMOVE(&ctl->sas, pair, link);
 	TAILQ_REMOVE(&ctl->customer[pair->customer].sas, pair, of_customer);
 	ctl->n_sas--;

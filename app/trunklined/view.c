@@ -3,6 +3,7 @@
 #include "view.h"
 
 #include "control_priv.h"
+#include "media/media_priv.h"
 #include "view_priv.h"
 
 #include <rte_cycles.h>
@@ -43,28 +44,22 @@ static void status_sas(struct control *ctl, struct view_status *v)
 	v->sas_max = ctl->config->max_sas;
 	TAILQ_FOREACH (pair, &ctl->sas, link)
 		v->sas_exhausted += (pair->out->flags & SA_EXHAUSTED) != 0;
-	for (unsigned i = 1; i < CUSTOMERS_MAX; i++) {
-		if (ctl->customer[i].plane == NULL)
-			continue;
-		v->customers++;
-		v->customers_up += !TAILQ_EMPTY(&ctl->customer[i].sas);
-	}
+	view_status_tunnels(ctl, v);
 }
 
 static void status_calls(struct control *ctl, struct view_status *v)
 {
-	const struct call *call;
+	const struct media *m;
 
-	v->calls = ctl->n_calls;
+	v->calls = ctl->media->n;
 	v->calls_max = ctl->config->max_calls;
-	TAILQ_FOREACH (call, &ctl->calls, link) {
-		bool hairpin = false, silent = false;
-		for (unsigned i = 0; i < 2; i++) {
-			hairpin |= call->leg[i]->hairpin != 0;
-			silent |= view_tick_age(ctl, call->leg[i]->last_tick) > 10;
-		}
-		v->calls_hairpin += hairpin;
-		v->calls_silent += silent;
+	TAILQ_FOREACH (m, &ctl->media->all, link) {
+		enum media_state s = media_state_of(m);
+		v->calls_hairpin += m->hairpin;
+		v->calls_silent += s == MEDIA_SILENT;
+		v->calls_one_way += s == MEDIA_ONE_WAY;
+		v->calls_held += s == MEDIA_HELD;
+		v->calls_ringing += s == MEDIA_RINGING;
 	}
 }
 
@@ -111,6 +106,8 @@ void view_status(struct control *ctl, struct view_status *v)
 	v->memory_mb = ctl->config->memory_mb;
 	devices_pool_usage(ctl->devices, &v->mbufs, &v->mbufs_used);
 	v->tracing = ctl->tracing;
+	v->records = ctl->records != NULL;
+	records_stats(ctl->records, &v->record);
 }
 
 static void port_fill(struct control *ctl, unsigned i, struct view_port *v)
@@ -167,17 +164,16 @@ size_t view_ports(struct control *ctl, struct view_port **out)
 
 static void shard_count(struct control *ctl, struct view_worker *v)
 {
-	const struct call *call;
-
 	for (unsigned i = 1; i < CUSTOMERS_MAX; i++)
 		v->customers +=
 			ctl->customer[i].plane != NULL && ctl->customer[i].plane->owner == v->id;
 	const struct sa_pair *pair;
 	TAILQ_FOREACH (pair, &ctl->sas, link)
 		v->sas += pair->in->owner == v->id;
-	TAILQ_FOREACH (call, &ctl->calls, link)
-		for (unsigned i = 0; i < 2; i++)
-			v->legs += call->leg[i]->owner == v->id;
+	for (unsigned i = 1; i < CUSTOMERS_MAX; i++)
+		if (ctl->customer[i].plane != NULL && ctl->customer[i].plane->owner == v->id)
+			v->sas += ctl->customer[i].n_ike;
+	v->legs = ctl->media->legs_of[v->id];
 }
 
 size_t view_workers(struct control *ctl, struct view_worker **out)

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/net.h"
+#include "media/record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,9 +34,13 @@ struct view_status {
 	unsigned customers, customers_up;  // up: has at least one outbound SA
 	unsigned sas_in, sas_out, sas_max; // sas_max counts pairs; 0: not limited
 	unsigned sas_exhausted;            // outbound SAs that have used their sequence numbers
+	unsigned tunnels, tunnels_up;      // of customers with IKE or static SAs
+	const char *worst;                 // customer whose tunnel went down last, NULL: none is
+	const char *worst_why;             // "": not known
+	double worst_for;                  // s
 	unsigned calls, calls_max;
 	unsigned calls_hairpin; // calls of which a leg goes straight to another call of ours
-	unsigned calls_silent;  // calls with a leg that has had no packet yet, or none for 10 s
+	unsigned calls_silent, calls_one_way, calls_held, calls_ringing; // as view_call.state
 	unsigned routes;
 	struct view_rate in, out; // of all ports
 	double drop_pps;
@@ -44,6 +49,8 @@ struct view_status {
 	unsigned memory_mb;
 	unsigned mbufs, mbufs_used;
 	bool tracing;
+	bool records; // calls are recorded; what became of that:
+	struct records_stats record;
 };
 void view_status(struct control *ctl, struct view_status *out);
 
@@ -133,42 +140,134 @@ struct view_sa {
 size_t view_sas(struct control *ctl, const char *customer, size_t limit, struct view_sa **out,
 		size_t *total);
 
+// ---- tunnels ----
+
+struct view_tunnel_sa { // one direction; spi 0: there is none
+	uint32_t spi;
+	const char *suite;
+	uint64_t packets, bytes;
+	double age, last;
+	double rekey;                       // s until its keys are replaced, negative: not planned
+	uint64_t replayed, forged, refused; // in
+	uint64_t seq;                       // out: last used
+	bool esn;
+};
+
+// One customer's.
+struct view_tunnel {
+	const char *customer;
+	bool ike; // else its SAs have static keys
+	bool up;  // there is an SA each way
+	const char
+		*state;  // of the IKE SA: "down", "connecting", ...; NULL without IKE, or not known
+	const char *why; // why it is down; "" if not known, or up
+	double changed;  // s since state is what it is
+	bool initiates;  // we bring it up
+	unsigned version;    // IKE, 0: not known
+	const char *suite;   // of the IKE SA, ""
+	const char *peer_id; // ""
+	double age, rekey;   // of the IKE SA
+	struct ip_endpoint local, peer;
+	unsigned sas_in, sas_out; // those before and after a rekey included
+	struct view_tunnel_sa in, out;
+	uint64_t tier; // bit/s, 0: no limit
+	struct view_rate rate_in, rate_out;
+	unsigned calls;
+};
+// Of customers that have IKE or SAs. customer NULL: of all, by number. At most limit entries (0: all).
+size_t view_tunnels(struct control *ctl, const char *customer, size_t limit,
+		    struct view_tunnel **out, size_t *total);
+
 // ---- calls ----
+
+// One is a stream: a call with audio and video is two with one id.
 
 enum view_latch { VIEW_LATCH_OPEN, VIEW_LATCH_LEARNED, VIEW_LATCH_FIXED };
 
 struct view_leg {
-	struct ip_endpoint local;  // media address and RTP port
-	struct ip_endpoint remote; // family 0: not known yet
-	struct ip_endpoint rtcp;   // where RTCP goes; family 0: not known yet
-	const char *customer;      // NULL: none
+	struct ip_endpoint local;           // media address and RTP port
+	struct ip_endpoint remote;          // family 0: not known yet
+	struct ip_endpoint rtcp;            // where RTCP goes; family 0: not known yet
+	struct ip_endpoint seen;            // where its packets come from; family 0: none came
+	const char *customer;               // NULL: none
+	const char *codec;                  // NULL: not known
+	const char *srtp_in, *srtp_out;     // suites; NULL: plain
+	bool recv, send;                    // accepted from it; sent to it
+	bool blocked, silenced, dtmf_block; // by signalling
 	enum view_latch latch;
+	double learned; // age of what the latch learned
 	bool mux, hairpin;
-	int dscp;       // -1: the packet's own
-	unsigned owner; // worker
+	int dscp;             // -1: the packet's own
+	unsigned owner;       // worker
+	uint8_t payload_type; // seen last
 	uint32_t ssrc;
+	struct view_rate rate;         // of what it sends, lately
 	uint64_t rx_packets, rx_bytes; // RTP accepted
-	uint64_t lost;
+	uint64_t lost, reordered, duplicate;
+	uint32_t burst;    // longest run of lost packets
 	double lost_share; // 0..1, lost / expected
 	double jitter_ms;
-	uint64_t refused; // source did not fit the latch
+	double rtt_ms;       // 0: not known
+	double mos;          // 1..5, of what it sends; 0: not known
+	double silent_share; // 0..1 of packets whose audio was looked at; negative: none was
+	uint64_t refused;    // source did not fit the latch
+	uint64_t waited;     // source had to prove itself first
+	uint64_t moves;      // times that the latch moved
+	uint64_t srtp_auth, srtp_replay;
 	uint64_t tx_packets, tx_bytes;
 	uint64_t rtcp_rx_packets, rtcp_tx_packets, rtcp_refused;
 	double last; // age of the last accepted packet
 };
 
 struct view_call {
-	const char *id;
+	const char *id; // as it came; view_call_id() makes it printable
 	double age;
-	uint32_t clock_rate;    // Hz
-	uint32_t timeout;       // s, 0: never
+	uint32_t clock_rate; // Hz
+	uint32_t timeout;    // s of silence, 0: never
+	const char *state;   // "ringing", "active", "held", "one-way", "silent"
+	bool recorded;
 	struct view_leg leg[2]; // a, b
 };
-// customer NULL: of all (a call counts for the customers of both legs). Oldest first.
-size_t view_calls(struct control *ctl, const char *customer, size_t limit, struct view_call **out,
+
+enum view_call_sort {
+	VIEW_CALLS_OLDEST,
+	VIEW_CALLS_NEWEST,
+	VIEW_CALLS_LOSS,
+	VIEW_CALLS_JITTER,
+	VIEW_CALLS_MOS, // the worst first
+	VIEW_CALLS_RATE,
+	VIEW_CALLS_REFUSED,
+};
+
+enum view_security {
+	VIEW_SECURITY_ANY,
+	VIEW_SECURITY_PLAIN,
+	VIEW_SECURITY_SRTP,
+	VIEW_SECURITY_MIXED
+};
+
+struct view_calls_filter {
+	const char *customer; // of either leg; NULL: any
+	const char *id;       // the beginning of what view_call_id() makes; NULL: any
+	const char *state;    // NULL: any
+	enum view_security security;
+	double min_loss; // share of a side, 0: any
+	double max_mos;  // of a side whose MOS is known; 0: any
+	bool refused;    // with packets that were refused
+	enum view_call_sort sort;
+	size_t offset, end; // entries of the sorted list; end 0: all
+};
+
+// *total is how many there are that fit.
+size_t view_calls(struct control *ctl, const struct view_calls_filter *f, struct view_call **out,
 		  size_t *total);
-// False if there is no such call.
-bool view_call(struct control *ctl, const char *id, struct view_call *out);
+// The streams of the call whose id (as view_call_id() makes it) is this or, of one call alone, begins
+// like this; the oldest first. 0: there is none, or with *total > 0 so many that begin like this.
+size_t view_call(struct control *ctl, const char *id, struct view_call **out, size_t *total);
+
+#define VIEW_CALL_ID_MAX 1024
+// Printable ASCII without spaces, backslashes, single quotes or a leading hyphen; every other byte as \xNN.
+char *view_call_id(const char *key, char buf[static VIEW_CALL_ID_MAX]);
 
 // ---- routes ----
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Snapshots of customers, SAs, calls and routes for the API.
+// Snapshots of customers, SAs and routes for the API.
+#include "ike/ike_priv.h"
+#include "media/media_priv.h"
 #include "view_priv.h"
 
 #include <arpa/inet.h>
@@ -83,12 +85,14 @@ static void sa_out_fill(const struct control *ctl, const struct sa_pair *pair, s
 	v->exhausted_packets = sa->exhausted;
 }
 
+// Those with static keys, then those by IKE.
 size_t view_sas(struct control *ctl, const char *customer, size_t limit, struct view_sa **out,
 		size_t *total)
 {
 	uint16_t id = customer != NULL ? customer_find(ctl, customer) : 0;
 	const struct sa_pair *pair;
-	size_t n = 0, max = 2 * (size_t)ctl->n_sas;
+	const struct ike_sa *sa;
+	size_t n = 0, max = 2 * (size_t)ctl->n_sas + (ctl->sad != NULL ? ctl->sad->n : 0);
 
 	*total = 0;
 	*out = NULL;
@@ -107,94 +111,19 @@ size_t view_sas(struct control *ctl, const char *customer, size_t limit, struct 
 		if (n < max)
 			sa_out_fill(ctl, pair, &(*out)[n++]);
 	}
-	if (n == 0) {
-		free(*out);
-		*out = NULL;
-	}
-	return n;
-}
-
-static void leg_fill(const struct control *ctl, const struct leg *leg, uint32_t clock_rate,
-		     struct view_leg *v)
-{
-	const struct rtp_stats rx = leg->rx; // a copy: the worker goes on counting
-	uint32_t lost = rtp_stats_lost(&rx), expected = rtp_stats_expected(&rx);
-
-	v->local = endpoint_of(leg->local_ip, leg->local_port);
-	v->remote = endpoint_of(leg->out_ip, leg->out_port);
-	v->rtcp = endpoint_of(leg_rtcp_ip(leg), leg_rtcp_port(leg));
-	if (leg->customer != 0 && ctl->customer[leg->customer].plane != NULL)
-		v->customer = ctl->customer[leg->customer].plane->name;
-	v->latch = leg->latch == LATCH_OPEN      ? VIEW_LATCH_OPEN
-		   : leg->latch == LATCH_LEARNED ? VIEW_LATCH_LEARNED
-						 : VIEW_LATCH_FIXED;
-	v->mux = (leg->flags & LEG_RTCP_MUX) != 0;
-	v->hairpin = leg->hairpin != 0;
-	v->dscp = leg->flags & LEG_DSCP ? leg->tos >> 2 : -1;
-	v->owner = leg->owner;
-	v->ssrc = rx.ssrc;
-	v->rx_packets = rx.received;
-	v->rx_bytes = rx.bytes;
-	v->lost = lost;
-	v->lost_share = expected > 0 ? (double)lost / (double)expected : 0;
-	v->jitter_ms = (double)rtp_stats_jitter_us(&rx, clock_rate) / 1000;
-	v->refused = leg->refused;
-	v->tx_packets = leg->tx_packets;
-	v->tx_bytes = leg->tx_bytes;
-	v->rtcp_rx_packets = leg->rtcp_rx_packets;
-	v->rtcp_tx_packets = leg->rtcp_tx_packets;
-	v->rtcp_refused = leg->rtcp_refused;
-	v->last = v->rx_packets + v->rtcp_rx_packets > 0 ? view_tick_age(ctl, leg->last_tick) : -1;
-}
-
-static void call_fill(const struct control *ctl, const struct call *call, struct view_call *v)
-{
-	v->id = call->id;
-	v->age = difftime(time(NULL), call->since);
-	v->clock_rate = call->clock_rate;
-	v->timeout = call->timeout;
-	for (unsigned i = 0; i < 2; i++)
-		leg_fill(ctl, call->leg[i], call->clock_rate, &v->leg[i]);
-}
-
-size_t view_calls(struct control *ctl, const char *customer, size_t limit, struct view_call **out,
-		  size_t *total)
-{
-	uint16_t id = customer != NULL ? customer_find(ctl, customer) : 0;
-	const struct call *call;
-	size_t n = 0, max = ctl->n_calls;
-
-	*total = 0;
-	*out = NULL;
-	if (max == 0 || (customer != NULL && id == 0))
-		return 0;
-	if (limit != 0 && limit < max)
-		max = limit;
-	if ((*out = calloc(max, sizeof(**out))) == NULL)
-		return 0;
-	TAILQ_FOREACH (call, &ctl->calls, link) {
-		if (id != 0 && call->leg[0]->customer != id && call->leg[1]->customer != id)
+	for (sa = ctl->sad != NULL ? TAILQ_FIRST(&ctl->sad->all) : NULL; sa != NULL;
+	     sa = TAILQ_NEXT(sa, link)) {
+		if (id != 0 && sa->customer != id)
 			continue;
 		++*total;
 		if (n < max)
-			call_fill(ctl, call, &(*out)[n++]);
+			view_ike_sa(ctl, sa, &(*out)[n++]);
 	}
 	if (n == 0) {
 		free(*out);
 		*out = NULL;
 	}
 	return n;
-}
-
-bool view_call(struct control *ctl, const char *id, struct view_call *out)
-{
-	const struct call *call = call_find(ctl, id);
-
-	memset(out, 0, sizeof(*out));
-	if (call == NULL)
-		return false;
-	call_fill(ctl, call, out);
-	return true;
 }
 
 struct routes_walk {
@@ -320,6 +249,12 @@ static void customer_fill(struct control *ctl, unsigned id, unsigned calls, stru
 		v->sas++;
 		last = pair->in->last_tsc > last ? pair->in->last_tsc : last;
 	}
+	const struct ike_sa_list *list = ike_sas_of(ctl, (uint16_t)id);
+	const struct ike_sa *sa = list != NULL ? TAILQ_FIRST(list) : NULL;
+	for (; sa != NULL; sa = TAILQ_NEXT(sa, of_customer))
+		if (sa->inbound && sa->in->last_tsc > last)
+			last = sa->in->last_tsc;
+	v->sas += cs->n_ike;
 	v->last = view_age(ctl, last);
 	tier_fill(ctl, &cs->plane->in, &ctl->before.customer_in[id], &ctl->now.customer_in[id],
 		  &v->in);
@@ -330,13 +265,13 @@ static void customer_fill(struct control *ctl, unsigned id, unsigned calls, stru
 size_t view_customers(struct control *ctl, struct view_customer **out)
 {
 	unsigned calls[CUSTOMERS_MAX] = {0};
-	const struct call *call;
+	const struct media *m;
 	size_t n = 0;
 
 	if ((*out = calloc(CUSTOMERS_MAX, sizeof(**out))) == NULL)
 		return 0;
-	TAILQ_FOREACH (call, &ctl->calls, link) {
-		uint16_t a = call->leg[0]->customer, b = call->leg[1]->customer;
+	TAILQ_FOREACH (m, &ctl->media->all, link) {
+		uint16_t a = m->spec.side[0].customer, b = m->spec.side[1].customer;
 		calls[a]++;
 		calls[b] += a != b;
 	}

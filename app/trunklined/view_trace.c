@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Starting, stopping and reading packet traces.
+#include "media/media_priv.h"
 #include "trace.h"
 #include "view_priv.h"
 
@@ -19,13 +20,17 @@ static int filter_read(struct control *ctl, const struct view_trace_filter *f, s
 		return err_set(err, -ENOENT, "there is no customer %s", f->customer);
 	if (f->call == NULL)
 		return 0;
-	const struct call *call = call_find(ctl, f->call);
-	if (call == NULL)
-		return err_set(err, -ENOENT, "there is no call %s", f->call);
+	size_t total;
+	const struct media *m = view_call_find(ctl, f->call, &total);
+	if (m == NULL)
+		return err_set(err, -ENOENT,
+			       total > 1 ? "more than one call begins with %s"
+					 : "there is no call %s",
+			       f->call);
 	t->by_call = true;
 	for (unsigned i = 0; i < 2; i++) {
-		t->leg[i].id = call->leg[i]->id;
-		t->leg[i].gen = call->leg[i]->gen;
+		t->leg[i].id = m->pair->leg[i].id;
+		t->leg[i].gen = m->pair->leg[i].gen;
 	}
 	return 0;
 }

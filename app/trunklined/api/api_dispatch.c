@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api/api.h"
 #include "api_handlers.h"
+#include "api_later.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,24 +51,53 @@ static void change_log(const struct api_command *cmd, json_t *args, const char *
 	json_decref(shown);
 }
 
-static json_t *command_run(struct control *ctl, const struct api_command *cmd, json_t *args,
-			   const char *who)
+static json_t *outcome(const struct api_later *l, int rc, json_t *data, const struct err *err)
+{
+	if (l->cmd->changes)
+		change_log(l->cmd, l->args, l->who, rc < 0 ? err->text : "done");
+	if (rc >= 0)
+		return api_answer_ok(data);
+	return api_answer_error(api_code(rc), err->text[0] == '\0' ? strerror(-rc) : err->text,
+				data);
+}
+
+static struct api_later *current; // the request that is being handled
+
+struct api_later *api_later_of_request(void)
+{
+	return current;
+}
+
+json_t *api_finish(struct api_later *l, int rc, json_t *data, const struct err *err)
+{
+	json_t *answer = outcome(l, rc, data, err);
+
+	json_decref(l->args);
+	l->args = NULL;
+	l->pending = false;
+	return answer;
+}
+
+static json_t *command_run(struct control *ctl, json_t *args, struct api_later *later)
 {
 	struct err err = {0};
 	json_t *data = NULL;
-	int r = api_args_check(cmd, args, &err);
+	int r = api_args_check(later->cmd, args, &err);
 
 	if (r < 0)
 		return api_answer_error("bad-argument", err.text, NULL);
-	r = handlers[cmd - api_commands](ctl, args, &data, &err);
-	if (cmd->changes)
-		change_log(cmd, args, who, r < 0 ? err.text : "done");
-	if (r >= 0)
-		return api_answer_ok(data);
-	return api_answer_error(api_code(r), err.text[0] == '\0' ? strerror(-r) : err.text, data);
+	if (later->gone && !later->cmd->changes)
+		return NULL; // large answers that nobody reads are not worth the loop's time
+	later->args = json_incref(args);
+	later->pending = true;
+	current = later;
+	r = handlers[later->cmd - api_commands](ctl, args, &data, &err);
+	current = NULL;
+	return r == -EINPROGRESS ? NULL : api_finish(later, r, data, &err);
 }
 
-json_t *api_dispatch(struct control *ctl, const uint8_t *message, size_t len, const char *who)
+json_t *api_dispatch(struct control *ctl, const uint8_t *message, size_t len,
+		     struct api_later *later)
 {
 	struct err err;
 	json_t *answer, *request = api_json_load(message, len, true, &err);
@@ -88,9 +119,10 @@ json_t *api_dispatch(struct control *ctl, const uint8_t *message, size_t len, co
 			"bad-request", "\"cmd\" is missing; it must be a string, like \"status\"",
 			NULL);
 	} else {
-		const struct api_command *cmd = api_command_find(name);
-		answer = cmd == NULL ? unknown_command(name)
-				     : command_run(ctl, cmd, json_object_get(request, "args"), who);
+		later->cmd = api_command_find(name);
+		answer = later->cmd == NULL
+				 ? unknown_command(name)
+				 : command_run(ctl, json_object_get(request, "args"), later);
 	}
 	json_decref(request);
 	return answer;

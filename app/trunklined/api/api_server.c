@@ -3,12 +3,14 @@
 
 #include "api/api.h"
 #include "api_handlers.h"
+#include "api_later.h"
 #include "api_socket.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,8 @@ struct client {
 	struct api_frame frame;
 	uint8_t *out; // NULL: no answer under way
 	size_t out_len, out_sent;
-	bool leaving; // closed when out is sent
+	bool leaving;            // closed when out is sent
+	struct api_later *later; // its request is under way elsewhere; NULL: none is
 	char who[48];
 };
 TAILQ_HEAD(client_list, client);
@@ -54,6 +57,8 @@ static void client_free(struct client *c)
 	s->n_clients--;
 	s->in_bytes -= c->frame.size;
 	s->out_bytes -= c->out_len;
+	if (c->later != NULL)
+		c->later->client = NULL;
 	if (c->readable != NULL)
 		event_free(c->readable);
 	if (c->writable != NULL)
@@ -157,15 +162,53 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	client_free(c);
 }
 
+// The answer to a request that was pending.
+void api_later_answer(struct api_later *l, int rc, json_t *data, const struct err *err)
+{
+	struct client *c = l->client;
+	json_t *answer = api_finish(l, rc, data, err);
+
+	free(l);
+	if (c == NULL) {
+		json_decref(answer);
+		return;
+	}
+	c->later = NULL;
+	if (!answer_start(c, answer))
+		client_free(c);
+}
+
+// Nobody will read an answer: the peer has closed its socket, not just stopped sending.
+static bool client_gone(const struct client *c)
+{
+	struct pollfd p = {.fd = c->fd};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
+}
+
 static void request_done(struct client *c)
 {
 	struct api_server *s = c->server;
-	json_t *answer = api_dispatch(s->ctl, c->frame.buf, c->frame.len, c->who);
+	struct api_later *later = calloc(1, sizeof(*later));
+	json_t *answer = NULL;
 
+	if (later != NULL) {
+		later->client = c;
+		later->gone = client_gone(c);
+		memcpy(later->who, c->who, sizeof(later->who));
+		answer = api_dispatch(s->ctl, c->frame.buf, c->frame.len, later);
+	}
 	s->in_bytes -= c->frame.size;
 	api_frame_clear(&c->frame);
 	TAILQ_REMOVE(&s->clients, c, link);
 	TAILQ_INSERT_TAIL(&s->clients, c, link);
+	if (later != NULL && later->pending) {
+		c->later = later; // nothing is read of it until then
+		event_del(c->readable);
+		deadline_set(c, s->limits.later_s);
+		return;
+	}
+	free(later);
 	if (!answer_start(c, answer))
 		client_free(c);
 }
@@ -220,7 +263,7 @@ static bool room_make(struct api_server *s)
 	struct client *c;
 
 	TAILQ_FOREACH (c, &s->clients, link) {
-		if (c->out != NULL)
+		if (c->out != NULL || c->later != NULL)
 			continue;
 		client_dismiss(c, "busy", "disconnected to make room: too many clients");
 		return s->n_clients < s->limits.clients;

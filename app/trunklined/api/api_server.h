@@ -19,11 +19,12 @@ struct api_limits {
 	unsigned idle_s;    // without a request
 	size_t in_bytes;    // of requests being received, all clients
 	size_t out_bytes;   // of answers being sent, all clients
+	unsigned later_s;   // for an answer that comes later
 };
-#define API_LIMITS_DEFAULT                                            \
-	(struct api_limits)                                           \
-	{                                                             \
-		128, 10, 30, 600, (size_t)32 << 20, (size_t)256 << 20 \
+#define API_LIMITS_DEFAULT                                                \
+	(struct api_limits)                                               \
+	{                                                                 \
+		128, 10, 30, 600, (size_t)32 << 20, (size_t)256 << 20, 60 \
 	}
 
 // Listens on path with mode 0660 and, if group is not NULL, that owner group. A socket file that

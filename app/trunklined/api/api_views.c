@@ -82,6 +82,20 @@ static json_t *workers_json(struct control *ctl, bool brief)
 	return list;
 }
 
+// null: calls are not recorded.
+static json_t *records_json(const struct view_status *s)
+{
+	if (!s->records)
+		return json_null();
+	json_t *o = json_object();
+	put_int(o, "written", s->record.written);
+	put_int(o, "waiting", s->record.waiting);
+	put_int(o, "failed", s->record.failed);
+	put_int(o, "recovered", s->record.recovered);
+	put_int(o, "no_room", s->record.no_room);
+	return o;
+}
+
 int cmd_status(struct control *ctl, json_t *args, json_t **data, struct err *err)
 {
 	struct view_status s = {0};
@@ -104,13 +118,28 @@ int cmd_status(struct control *ctl, json_t *args, json_t **data, struct err *err
 		drops_json(ctl, false), "memory", "hugepages", s.hugepages, "mb",
 		(json_int_t)s.memory_mb, "mbufs", (json_int_t)s.mbufs, "mbufs_used",
 		(json_int_t)s.mbufs_used);
+	json_t *tunnels = json_pack("{s:I, s:I}", "total", (json_int_t)s.tunnels, "up",
+				    (json_int_t)s.tunnels_up);
+	if (s.worst != NULL) {
+		json_t *worst = json_object();
+		put_text(worst, "customer", s.worst);
+		put_text(worst, "why", s.worst_why[0] != '\0' ? s.worst_why : NULL);
+		put_age(worst, "for", s.worst_for);
+		json_object_set_new(tunnels, "worst", worst);
+	}
+	json_object_set_new(*data, "tunnels", tunnels);
 	put_text(*data, "pop", s.pop);
 	put_text(*data, "crypto", s.crypto);
 	put_text(*data, "dpdk", s.dpdk);
 	put_real(*data, "uptime", s.uptime);
 	put_int(*data, "routes", s.routes);
 	put_bool(*data, "tracing", s.tracing);
+	json_object_set_new(*data, "records", records_json(&s));
 	put_real(json_object_get(*data, "drops"), "pps", s.drop_pps);
+	json_t *calls = json_object_get(*data, "calls");
+	put_int(calls, "one_way", s.calls_one_way);
+	put_int(calls, "held", s.calls_held);
+	put_int(calls, "ringing", s.calls_ringing);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Answers about customers: their tunnels, calls and tiers.
+// Answers about customers: their tunnels and tiers.
 #include "api_handlers.h"
 #include "api_json.h"
 #include "api_page.h"
@@ -43,21 +43,13 @@ static json_t *sa_json(const struct view_sa *s)
 	return o;
 }
 
-// A customer's name that nobody has is a mistake, not an empty list.
-static int customer_known(struct control *ctl, const char *name, struct err *err)
-{
-	if (name == NULL || control_customer_index(ctl, name) >= 0)
-		return 0;
-	return err_set(err, -ENOENT, "there is no customer %s; see trunkline show customers", name);
-}
-
 int cmd_show_sas(struct control *ctl, json_t *args, json_t **data, struct err *err)
 {
 	const char *customer = api_arg_text(args, "customer");
 	struct view_sa *s;
 	struct page page = page_of(args);
 	size_t total = 0;
-	int r = customer_known(ctl, customer, err);
+	int r = api_customer_known(ctl, customer, err);
 
 	if (r < 0)
 		return r;
@@ -67,85 +59,6 @@ int cmd_show_sas(struct control *ctl, json_t *args, json_t **data, struct err *e
 		json_array_append_new(list, sa_json(&s[i]));
 	free(s);
 	*data = page_json(page, "sas", list, total);
-	return 0;
-}
-
-static json_t *leg_json(const struct view_leg *l)
-{
-	static const char *const latch[] = {[VIEW_LATCH_OPEN] = "open",
-					    [VIEW_LATCH_LEARNED] = "learned",
-					    [VIEW_LATCH_FIXED] = "fixed"};
-	json_t *o = json_object();
-
-	put_endpoint(o, "local", &l->local);
-	put_endpoint(o, "remote", &l->remote);
-	put_endpoint(o, "rtcp", &l->rtcp);
-	put_text(o, "customer", l->customer);
-	put_text(o, "latch", latch[l->latch]);
-	put_bool(o, "mux", l->mux);
-	put_bool(o, "hairpin", l->hairpin);
-	if (l->dscp >= 0)
-		put_int(o, "dscp", (uint64_t)l->dscp);
-	else
-		put_text(o, "dscp", NULL);
-	put_int(o, "worker", l->owner);
-	put_int(o, "ssrc", l->ssrc);
-	put_int(o, "rx_packets", l->rx_packets);
-	put_int(o, "rx_bytes", l->rx_bytes);
-	put_int(o, "lost", l->lost);
-	json_object_set_new(o, "lost_share",
-			    json_real(isfinite(l->lost_share) ? l->lost_share : 0));
-	put_real(o, "jitter_ms", l->jitter_ms);
-	put_int(o, "refused", l->refused);
-	put_int(o, "tx_packets", l->tx_packets);
-	put_int(o, "tx_bytes", l->tx_bytes);
-	put_int(o, "rtcp_rx_packets", l->rtcp_rx_packets);
-	put_int(o, "rtcp_tx_packets", l->rtcp_tx_packets);
-	put_int(o, "rtcp_refused", l->rtcp_refused);
-	put_age(o, "last", l->last);
-	return o;
-}
-
-static json_t *call_json(const struct view_call *c)
-{
-	json_t *o = json_object();
-
-	put_text(o, "id", c->id);
-	put_age(o, "age", c->age);
-	put_int(o, "clock_rate", c->clock_rate);
-	put_int(o, "timeout", c->timeout);
-	json_object_set_new(o, "a", leg_json(&c->leg[0]));
-	json_object_set_new(o, "b", leg_json(&c->leg[1]));
-	return o;
-}
-
-int cmd_show_calls(struct control *ctl, json_t *args, json_t **data, struct err *err)
-{
-	const char *customer = api_arg_text(args, "customer");
-	struct view_call *c;
-	struct page page = page_of(args);
-	size_t total = 0;
-	int r = customer_known(ctl, customer, err);
-
-	if (r < 0)
-		return r;
-	size_t n = view_calls(ctl, customer, page.end, &c, &total);
-	json_t *list = json_array();
-	for (size_t i = page.first; i < n; i++)
-		json_array_append_new(list, call_json(&c[i]));
-	free(c);
-	*data = page_json(page, "calls", list, total);
-	return 0;
-}
-
-int cmd_show_call(struct control *ctl, json_t *args, json_t **data, struct err *err)
-{
-	const char *id = api_arg_text(args, "id");
-	struct view_call c;
-
-	if (!view_call(ctl, id, &c))
-		return err_set(err, -ENOENT, "there is no call %s; see trunkline show calls", id);
-	*data = call_json(&c);
 	return 0;
 }
 

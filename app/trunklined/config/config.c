@@ -13,21 +13,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct text {
-	char *data;
-	size_t len;
-	unsigned mode;
-};
-
-static void text_free(struct text *t)
+void config_text_free(struct config_text *t)
 {
 	if (t->data != NULL)
 		explicit_bzero(t->data, t->len);
 	free(t->data);
-	*t = (struct text){0};
+	*t = (struct config_text){0};
 }
 
-static int text_read_fd(int fd, struct text *t)
+static int text_read_fd(int fd, struct config_text *t)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
@@ -54,16 +48,16 @@ static int text_read_fd(int fd, struct text *t)
 	return 0;
 }
 
-static int text_read(const char *path, struct text *t)
+int config_text_read(const char *path, struct config_text *t)
 {
-	*t = (struct text){0};
+	*t = (struct config_text){0};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
 	int ret = text_read_fd(fd, t);
 	close(fd);
 	if (ret < 0)
-		text_free(t);
+		config_text_free(t);
 	return ret;
 }
 
@@ -153,15 +147,15 @@ static int customer_read(struct config_build *b, const char *dir, const char *en
 		b->customers_unread = true;
 		return 0;
 	}
-	struct text t;
-	int ret = text_read(name, &t);
+	struct config_text t;
+	int ret = config_text_read(name, &t);
 	if (ret < 0) {
 		unreadable(&c->f, ret);
 		b->customers_unread = true;
 		return 0;
 	}
 	ret = customer_open(b, c, t.data, t.len, t.mode);
-	text_free(&t);
+	config_text_free(&t);
 	return ret;
 }
 
@@ -201,9 +195,10 @@ static int customers_read(struct config_build *b)
 static int build(struct config_build *b)
 {
 	int (*const steps[])(struct config_build *) = {
-		config_build_pop,       config_build_ports,     config_build_media,
-		config_build_customers, config_check_customers, config_check_sas,
-		config_build_calls,
+		config_build_pop,       config_build_ports,       config_build_media,
+		config_build_control,   config_build_ike_sockets, config_build_records,
+		config_build_customers, config_check_customers,   config_check_sas,
+		config_check_ike,       config_build_calls,
 	};
 	if (b->raw == NULL)
 		return 0;
@@ -245,7 +240,7 @@ int config_load_sources(const struct config_machine *machine, const struct confi
 			const struct config_source *customers, unsigned n, struct config **out,
 			FILE *report)
 {
-	struct config_build b = {.machine = machine};
+	struct config_build b = {.machine = machine, .in_memory = true};
 	int ret = main_open(&b, main);
 	for (unsigned i = 0; i < n && ret == 0; i++) {
 		struct customer_file *c = customer_new(&b, strdup(customers[i].name));
@@ -262,8 +257,8 @@ int config_load_for(const struct config_machine *machine, const char *path, stru
 		    FILE *report)
 {
 	struct config_build b = {.machine = machine};
-	struct text t;
-	int ret = text_read(path, &t);
+	struct config_text t;
+	int ret = config_text_read(path, &t);
 	if (ret < 0) {
 		b.main = (struct config_file){.name = path, .report = &b.report};
 		unreadable(&b.main, ret);
@@ -271,7 +266,7 @@ int config_load_for(const struct config_machine *machine, const char *path, stru
 	}
 	const struct config_source s = {path, t.data, t.len, t.mode};
 	ret = main_open(&b, &s);
-	text_free(&t);
+	config_text_free(&t);
 	if (ret == 0)
 		ret = customers_read(&b);
 	if (ret == 0)
@@ -300,6 +295,7 @@ static void customer_free(struct config_customer *c)
 		free(sa->local_nets);
 		free(sa->remote_nets);
 	}
+	config_ike_free(c->ike);
 	free(c->sas);
 	free(c->allow);
 	free(c->domain);
@@ -320,6 +316,8 @@ void config_free(struct config *c)
 		free(c->ports[i].device);
 		free(c->ports[i].addresses);
 	}
+	free(c->ng);
+	free(c->ng_allow);
 	free(c->calls);
 	free(c->customers);
 	free(c->media);
@@ -327,6 +325,12 @@ void config_free(struct config *c)
 	free(c->workers);
 	free(c->pop);
 	free(c->run_dir);
+	free(c->recordings);
+	free(c->records_sqlite);
+	free(c->records_json);
+	free(c->records_live);
+	free(c->ike_feed);
+	free(c->ike_vici);
 	free(c->api_socket);
 	free(c->api_group);
 	free(c);

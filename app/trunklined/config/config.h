@@ -66,6 +66,24 @@ struct config_allow {
 	uint16_t port_lo, port_hi;
 };
 
+struct config_ike {       // a tunnel that the customer's gateway negotiates
+	unsigned version; // 1, 2, or 0: any
+	uint8_t *psk;     // wiped by config_free
+	size_t psk_len;
+	char *psk_file;
+	struct ip_addr local;
+	char *local_id, *remote_id; // never NULL
+	bool initiate, mobike, encap;
+	unsigned n_proposals, n_esp;
+	char **proposals, **esp;
+	uint32_t rekey, child_rekey;     // s, 0: never
+	uint32_t dpd_delay, dpd_timeout; // s, 0: never, as charon's retransmissions
+	uint16_t window;
+	unsigned n_local, n_remote;
+	struct ip_prefix *local_nets, *remote_nets;
+	int line;
+};
+
 struct config_customer {
 	char *name; // [a-z0-9-]{1,63}
 	char *file;
@@ -79,6 +97,7 @@ struct config_customer {
 	struct config_allow *allow;
 	unsigned n_sas;
 	struct config_sa *sas;
+	struct config_ike *ike; // NULL: no IKE
 	int line;
 };
 
@@ -108,14 +127,26 @@ struct config {
 	enum config_idle
 		idle; // default: poll if no worker takes a CPU from others (configuration.md)
 	enum config_hugepages hugepages;
-	unsigned memory_mb; // default 512
+	unsigned memory_mb; // default 768
 	unsigned mbufs;     // default 65536
 	unsigned max_calls, max_sas, max_customers;
+	uint32_t port_quarantine; // s that an ended call's ports rest, default 10
+	struct {                  // s, 0: never; of calls by signalling
+		uint32_t silence, held, offer, final;
+	} timeouts;
 	char *run_dir;    // default /run/trunkline
 	char *api_socket; // default RUN_DIR/api.sock
 	char *api_group;  // owner group of the socket, or NULL
 	enum { LOGL_ERROR = 3, LOGL_WARN, LOGL_NOTICE, LOGL_INFO, LOGL_DEBUG } log_level;
-	uint32_t punt_rate; // packets/s to the kernel a port
+	uint32_t punt_rate;        // packets/s to the kernel a port
+	uint32_t punt_source_rate; // packets/s to the kernel a source outside
+	char *recordings;          // directory, or NULL
+	// of call records: database, directory, file of calls in progress; NULL: none
+	char *records_sqlite, *records_json, *records_live;
+	char *ike_feed, *ike_vici; // sockets; NULL: no IKE
+	unsigned n_ng, n_ng_allow;
+	struct ip_endpoint *ng;     // where the NG protocol is spoken, UDP and TCP
+	struct ip_prefix *ng_allow; // who may; changes on a reload
 	unsigned n_ports, n_media, n_customers, n_calls;
 	struct config_port *ports;
 	struct config_media *media;
@@ -135,6 +166,8 @@ void config_free(struct config *c);
 bool config_sa_equal(const struct config_sa *a, const struct config_sa *b);
 bool config_domain_equal(const struct config_customer *a, const struct config_customer *b);
 bool config_customer_equal(const struct config_customer *a, const struct config_customer *b);
+// Either may be NULL.
+bool config_ike_equal(const struct config_ike *a, const struct config_ike *b);
 // Customers of legs are indexes, so each call comes with the configuration that it is from.
 bool config_call_equal(const struct config *ca, const struct config_call *a,
 		       const struct config *cb, const struct config_call *b);

@@ -32,6 +32,7 @@ struct config_build {
 	struct raw_main *raw; // NULL: the form is too wrong
 	struct customer_file *customers;
 	unsigned n_customers, cap_customers;
+	bool in_memory;        // files that are named are not read
 	bool customers_unread; // one that cannot be read may be the one that is looked for
 	struct config *c;
 };
@@ -41,11 +42,30 @@ struct config_build {
 int config_build_pop(struct config_build *b);
 int config_build_ports(struct config_build *b);
 int config_build_media(struct config_build *b);
+int config_build_control(struct config_build *b);
+int config_build_ike_sockets(struct config_build *b);
+int config_build_records(struct config_build *b);
 int config_build_customers(struct config_build *b);
 int config_build_sas(struct config_build *b, unsigned customer);
+int config_build_ike(struct config_build *b, unsigned customer);
+int config_build_psk(struct config_build *b, unsigned customer);
 int config_build_calls(struct config_build *b);
 int config_check_customers(struct config_build *b); // one against another, and against the PoP
 int config_check_sas(struct config_build *b);
+int config_check_ike(struct config_build *b);
+
+// A whole file. 0, or a negative errno: -EINVAL if it is not a regular one, -EFBIG beyond CONFIG_FILE_MAX.
+struct config_text {
+	char *data;
+	size_t len;
+	unsigned mode;
+};
+int config_text_read(const char *path, struct config_text *t);
+void config_text_free(struct config_text *t); // wipes it
+
+void config_ike_free(struct config_ike *ike); // wipes its key
+// Whether a network lies in a customer's domain. True as well if that is not known for sure.
+bool config_in_domain(const struct config_customer *c, const struct ip_prefix *p);
 
 // config_load for texts in memory: the main file and, in place of the directory's, customers.
 int config_load_sources(const struct config_machine *machine, const struct config_source *main,
@@ -104,6 +124,8 @@ bool text_proto(const struct config_file *f, const char *key, const char *text, 
 bool proto_has_ports(uint8_t proto);
 bool text_allow(const struct config_file *f, const char *key, const char *text,
 		struct config_allow *out);
+// Algorithms of ESP or of IKE.
+bool text_proposal(const struct config_file *f, const char *key, const char *text, bool esp);
 // The value of a secret key that is len bytes long; what describes them. Not shown in reports.
 bool text_key(const struct config_file *f, const char *key, const char *hex, uint8_t *out,
 	      size_t len, const char *what);

@@ -91,6 +91,8 @@ static int customer_build(struct config_build *b, unsigned i)
 	int ret = domain_build(&cf->f, raw, c);
 	if (ret == 0)
 		ret = allow_build(&cf->f, raw, c);
+	if (ret == 0)
+		ret = config_build_ike(b, i);
 	return ret < 0 ? ret : config_build_sas(b, i);
 }
 

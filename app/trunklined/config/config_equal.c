@@ -15,6 +15,17 @@ static bool endpoint_equal(const struct ip_endpoint *a, const struct ip_endpoint
 	return ip_addr_equal(&a->addr, &b->addr) && a->port == b->port;
 }
 
+static bool endpoints_equal(const struct ip_endpoint *a, unsigned na, const struct ip_endpoint *b,
+			    unsigned nb)
+{
+	if (na != nb)
+		return false;
+	for (unsigned i = 0; i < na; i++)
+		if (!endpoint_equal(&a[i], &b[i]))
+			return false;
+	return true;
+}
+
 static bool prefixes_equal(const struct ip_prefix *a, unsigned na, const struct ip_prefix *b,
 			   unsigned nb)
 {
@@ -48,6 +59,32 @@ bool config_sa_equal(const struct config_sa *a, const struct config_sa *b)
 	       secret_equal(a->material_out, b->material_out, sizeof(a->material_out));
 }
 
+static bool texts_equal(char **a, unsigned na, char **b, unsigned nb)
+{
+	if (na != nb)
+		return false;
+	for (unsigned i = 0; i < na; i++)
+		if (!text_equal(a[i], b[i]))
+			return false;
+	return true;
+}
+
+bool config_ike_equal(const struct config_ike *a, const struct config_ike *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return a->version == b->version && a->psk_len == b->psk_len &&
+	       secret_equal(a->psk, b->psk, a->psk_len) && ip_addr_equal(&a->local, &b->local) &&
+	       text_equal(a->local_id, b->local_id) && text_equal(a->remote_id, b->remote_id) &&
+	       a->initiate == b->initiate && a->mobike == b->mobike && a->encap == b->encap &&
+	       texts_equal(a->proposals, a->n_proposals, b->proposals, b->n_proposals) &&
+	       texts_equal(a->esp, a->n_esp, b->esp, b->n_esp) && a->rekey == b->rekey &&
+	       a->child_rekey == b->child_rekey && a->dpd_delay == b->dpd_delay &&
+	       a->dpd_timeout == b->dpd_timeout && a->window == b->window &&
+	       prefixes_equal(a->local_nets, a->n_local, b->local_nets, b->n_local) &&
+	       prefixes_equal(a->remote_nets, a->n_remote, b->remote_nets, b->n_remote);
+}
+
 bool config_domain_equal(const struct config_customer *a, const struct config_customer *b)
 {
 	return prefixes_equal(a->domain, a->n_domain, b->domain, b->n_domain);
@@ -57,7 +94,8 @@ bool config_customer_equal(const struct config_customer *a, const struct config_
 {
 	if (!text_equal(a->name, b->name) || a->rate != b->rate || a->burst_ms != b->burst_ms ||
 	    a->worker != b->worker || !ip_addr_equal(&a->gateway, &b->gateway) ||
-	    !config_domain_equal(a, b) || a->n_allow != b->n_allow)
+	    !config_domain_equal(a, b) || a->n_allow != b->n_allow ||
+	    !config_ike_equal(a->ike, b->ike))
 		return false;
 	for (unsigned i = 0; i < a->n_allow; i++) {
 		const struct config_allow *x = &a->allow[i], *y = &b->allow[i];
@@ -139,9 +177,18 @@ const char *config_static_change(const struct config *old, const struct config *
 		{"limits.sas", old->max_sas == new->max_sas},
 		{"limits.customers", old->max_customers == new->max_customers},
 		{"limits.punt_rate", old->punt_rate == new->punt_rate},
+		{"limits.punt_source_rate", old->punt_source_rate == new->punt_source_rate},
+		{"limits.port_quarantine", old->port_quarantine == new->port_quarantine},
+		{"recordings", text_equal(old->recordings, new->recordings)},
+		{"records.sqlite", text_equal(old->records_sqlite, new->records_sqlite)},
+		{"records.json", text_equal(old->records_json, new->records_json)},
+		{"records.live", text_equal(old->records_live, new->records_live)},
+		{"ike.feed", text_equal(old->ike_feed, new->ike_feed)},
+		{"ike.vici", text_equal(old->ike_vici, new->ike_vici)},
 		{"run_dir", text_equal(old->run_dir, new->run_dir)},
 		{"api.socket", text_equal(old->api_socket, new->api_socket)},
 		{"api.group", text_equal(old->api_group, new->api_group)},
+		{"control.ng", endpoints_equal(old->ng, old->n_ng, new->ng, new->n_ng)},
 		{"ports", old->n_ports == new->n_ports},
 		{"media", old->n_media == new->n_media},
 	};

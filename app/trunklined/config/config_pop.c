@@ -76,7 +76,7 @@ static void memory_build(struct config_build *b)
 	const struct raw_memory *raw = b->raw->memory != NULL ? b->raw->memory : &none;
 	struct config *c = b->c;
 	c->hugepages = (enum config_hugepages)enum_or(raw->hugepages, HUGE_AUTO);
-	c->memory_mb = (unsigned)uint_or(raw->megabytes, 512);
+	c->memory_mb = (unsigned)uint_or(raw->megabytes, 768);
 	c->mbufs = (unsigned)uint_or(raw->mbufs, 65536);
 	uint64_t need = ((uint64_t)c->mbufs * MBUF_BYTES + (1 << 20) - 1) >> 20;
 	if (need > c->memory_mb)
@@ -95,6 +95,18 @@ static void limits_build(struct config_build *b)
 	b->c->max_sas = (unsigned)uint_or(raw->sas, 8192);
 	b->c->max_customers = (unsigned)uint_or(raw->customers, 4096);
 	b->c->punt_rate = (uint32_t)uint_or(raw->punt_rate, 2000);
+	b->c->punt_source_rate = (uint32_t)uint_or(raw->punt_source_rate, 200);
+	b->c->port_quarantine = (uint32_t)uint_or(raw->port_quarantine, 10);
+}
+
+static void timeouts_build(struct config_build *b)
+{
+	static const struct raw_timeouts none;
+	const struct raw_timeouts *raw = b->raw->timeouts != NULL ? b->raw->timeouts : &none;
+	b->c->timeouts.silence = (uint32_t)uint_or(raw->silence, 60);
+	b->c->timeouts.held = (uint32_t)uint_or(raw->held, 3600);
+	b->c->timeouts.offer = (uint32_t)uint_or(raw->offer, 300);
+	b->c->timeouts.final = (uint32_t)uint_or(raw->final, 0);
 }
 
 static void path_check(const struct config_build *b, const char *key, const char *path)
@@ -113,6 +125,10 @@ static int api_build(struct config_build *b)
 	if (c->run_dir == NULL)
 		return -ENOMEM;
 	path_check(b, "run_dir", c->run_dir);
+	if (b->raw->recordings != NULL) {
+		c->recordings = text_take(&b->raw->recordings);
+		path_check(b, "recordings", c->recordings);
+	}
 	bool given = !text_none(raw->socket);
 	if (given)
 		c->api_socket = text_take(&raw->socket);
@@ -150,5 +166,6 @@ int config_build_pop(struct config_build *b)
 	idle_build(b);
 	memory_build(b);
 	limits_build(b);
+	timeouts_build(b);
 	return api_build(b);
 }

@@ -155,7 +155,7 @@ static void tfc_build(struct sa_build *s)
 			sa->tfc_pad, outer_len(sa, sa->tfc_pad), SHOW(p->name), p->mtu, fits);
 }
 
-static bool in_domain(const struct config_customer *c, const struct ip_prefix *p)
+bool config_in_domain(const struct config_customer *c, const struct ip_prefix *p)
 {
 	for (unsigned i = 0; i < c->n_domain; i++) {
 		// A network that is not right was reported; what it would hold is not known.
@@ -210,7 +210,7 @@ static int selectors_build(struct sa_build *s)
 		return ret;
 	for (unsigned i = 0; i < sa->n_remote; i++) {
 		const struct ip_prefix *p = &sa->remote_nets[i];
-		if (p->addr.family != 0 && !in_domain(c, p))
+		if (p->addr.family != 0 && !config_in_domain(c, p))
 			mistake(s->f, KEY("%s[%u]", remote, i),
 				"%s is outside the customer's domain; add it there, or leave it "
 				"out",

@@ -15,6 +15,8 @@ static const cyaml_strval_t config_log_values[] = {{"error", LOGL_ERROR},
 						   {"debug", LOGL_DEBUG}};
 static const cyaml_strval_t config_df_values[] = {
 	{"clear", DF_CLEAR}, {"set", DF_SET}, {"copy", DF_COPY}};
+static const cyaml_strval_t config_version_values[] = {{"1", 1}, {"2", 2}, {"any", 0}};
+static const cyaml_strval_t config_start_values[] = {{"respond", 0}, {"initiate", 1}};
 // Mbit/s
 static const cyaml_strval_t config_tier_values[] = {
 	{"10M", 10}, {"100M", 100}, {"500M", 500}, {"1G", 1000}, {"none", 0}};
@@ -61,7 +63,11 @@ static const cyaml_schema_value_t uint_entry = {CYAML_VALUE_UINT(CYAML_FLAG_DEFA
 
 TABLES(memory)
 TABLES(limits)
+TABLES(timeouts)
 TABLES(api)
+TABLES(control)
+TABLES(ike)
+TABLES(records)
 TABLES(port)
 ENTRY(port)
 TABLES(media)
@@ -69,6 +75,7 @@ ENTRY(media)
 TABLES(leg)
 TABLES(call)
 ENTRY(call)
+TABLES(tunnel)
 TABLES(sa)
 ENTRY(sa)
 

@@ -36,12 +36,17 @@
 
 RAW_STRUCT(memory)
 RAW_STRUCT(limits)
+RAW_STRUCT(timeouts)
 RAW_STRUCT(api)
+RAW_STRUCT(control)
+RAW_STRUCT(ike)
+RAW_STRUCT(records)
 RAW_STRUCT(port)
 RAW_STRUCT(media)
 RAW_STRUCT(leg)
 RAW_STRUCT(call)
 RAW_STRUCT(main)
+RAW_STRUCT(tunnel)
 RAW_STRUCT(sa)
 RAW_STRUCT(customer)
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define RX_DESC 1024
+#define RX_DESC_XDP 2048 // as many as the driver has frames waiting for the kernel
 #define TX_DESC 1024
 
 static int pool_get(struct devices *d, const struct config *cfg, int socket,
@@ -116,7 +117,7 @@ static int device_configure(struct devices *d, struct device_ctl *c, struct devi
 static int queues_setup(struct devices *d, const struct config *cfg, struct device_ctl *c,
 			const struct device *dev, struct err *err)
 {
-	uint16_t n_rx = RX_DESC, n_tx = TX_DESC;
+	uint16_t n_rx = c->spec.kind == DEV_AF_XDP ? RX_DESC_XDP : RX_DESC, n_tx = TX_DESC;
 	int socket = rte_eth_dev_socket_id(c->id);
 	struct rte_mempool *pool = NULL;
 

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/net.h"
 #include "crypto/suite.h"
+#include "ike/feed.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,16 +28,28 @@ struct sa_out;
 struct ike_sa {
 	TAILQ_ENTRY(ike_sa) link;        // of all
 	TAILQ_ENTRY(ike_sa) of_customer; // oldest first
+	TAILQ_ENTRY(ike_sa) hashed;      // by SPI
 	uint32_t spi, reqid;
 	bool inbound, encap, esn;
-	bool orphan; // of an earlier life of the IKE daemon
-	bool active; // out: a policy has it
+	bool wait;    // out: the peer may not have it yet
+	bool deleted; // by the IKE daemon; it is used for a moment longer
+	bool orphan;  // of an earlier life of the IKE daemon
+	bool active;  // out: a policy has it
+	bool stopped; // over: no packet goes by it, and the IKE daemon has yet to delete it
+	bool told_soft, told_hard;
 	uint16_t customer;
 	enum suite_id suite;
 	struct ip_endpoint src, dst; // outer; of in, src is the peer
 	time_t since;
 	time_t soft, hard; // when it expires; 0: never
-	struct sa_in *in;  // one of the two
+	int64_t made;      // ms, monotonic: what time is reckoned from
+	struct feed_lifetime life, bytes, packets;
+	uint64_t soft_seq; // out: the number at which it is to be rekeyed; 0: none
+	uint64_t seq_told; // last number reported to the IKE daemon
+	int64_t doomed; // ms: an orphan whose place is taken, or a deleted one, goes then; 0: not yet
+	struct ip_endpoint at,
+		saw;      // in: where packets come from as far as the IKE daemon knows; last look
+	struct sa_in *in; // one of the two
 	struct sa_out *out;
 };
 TAILQ_HEAD(ike_sa_list, ike_sa);
@@ -78,5 +91,20 @@ struct ike_status {
 	time_t changed;      // when state became what it is
 	char why[128];       // why it is down, "" if not known
 };
+// ---- vici_ask.c: what an operator asks of a customer's tunnel ----
+
+enum ike_order {
+	IKE_UP, // and up it stays if the configuration says start: initiate
+	IKE_TAKE_DOWN, // and down it stays, as far as it is ours to say, until IKE_UP or until its gateway comes
+	IKE_REKEY, // new keys for its packets
+};
+// text says in one line what came of it, whether rc is 0 or a negative errno. Called once.
+typedef void (*ike_answer)(void *arg, int rc, const struct err *text);
+// -EINPROGRESS: answer is called later. 0 (it was so already) or another negative errno: it is not, and err
+// has the line: -ENOENT no such customer or one without IKE, -ENOTCONN charon is away, -EINVAL it does not take the
+// customer's connection, -EDESTADDRREQ for IKE_UP without a gateway.
+int ike_tunnel_order(struct control *ctl, enum ike_order order, const char *customer,
+		     ike_answer answer, void *arg, struct err *err);
+
 // NULL if nothing is known.
 const struct ike_status *ike_status_of(const struct ike_vici *v, uint16_t customer);

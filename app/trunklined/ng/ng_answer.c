@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// "answer": what was offered takes effect, as far as it is answered.
+#include "ng_call_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The branch whose offer it answers, and the offerer's side.
+static struct ng_branch *branch_find(struct ng_call *call, const struct ng_texts *t, unsigned *x)
+{
+	struct ng_branch *b, *best = NULL;
+	int best_rank = 0;
+
+	TAILQ_FOREACH (b, &call->branches, link) {
+		int i = ng_branch_side(b, t->from), rank = 0;
+		// The tags may come the other way round; whose offer is open decides.
+		if (i >= 0 && (b->offer[i] == NULL || b->offer[i]->answered) &&
+		    b->offer[!i] != NULL && !b->offer[!i]->answered &&
+		    ng_tag_has(&b->side[!i], t->to))
+			i = !i;
+		else if (i < 0 && (i = ng_branch_side(b, t->to)) >= 0 &&
+			 ng_tag_of(&b->side[!i]) != NULL)
+			i = -1;
+		if (i < 0 || b->offer[i] == NULL)
+			continue;
+		const struct ng_side *other = &b->side[!i];
+		if (t->via.at != NULL && ng_text_is(b->via, t->via))
+			rank = 4; // the very branch
+		else if (ng_tag_has(other, t->to) || ng_tag_has(other, t->from))
+			rank = 3;
+		else if (ng_tag_of(other) == NULL)
+			rank = 2;
+		else if (b->offer[i]->open)
+			rank = 1;                  // one more phone answers
+		if (rank == 0 || rank < best_rank) // of equals the newest
+			continue;
+		best = b;
+		best_rank = rank;
+		*x = (unsigned)i;
+	}
+	return best;
+}
+
+static void stream_end(struct ng_stream *s)
+{
+	if (s->media != NULL)
+		media_close(s->media, NULL);
+	s->media = NULL;
+}
+
+// Keys of both sides, and the offerer's a=crypto line.
+static int keys_set(const struct ng_ask *k, const struct ng_wanted *w,
+		    const struct sdp_section *sec, unsigned x, const struct media_spec *now,
+		    struct media_spec *spec, struct sdp_crypto *line)
+{
+	struct media_side_spec *offerer = &spec->side[x], *answerer = &spec->side[!x];
+	int rc = 0;
+
+	offerer->in = offerer->out = answerer->in = answerer->out = (struct srtp_params){0};
+	if (sdp_proto_secure(w->proto_to))
+		rc = ng_keys_answered(w, &k->all->sdp, sec, answerer, k->err);
+	if (rc == 0 && sdp_proto_secure(w->proto))
+		rc = ng_keys_answer(w, answerer->in.suite, now->answered ? &now->side[x] : NULL,
+				    offerer, line, k->err);
+	return rc;
+}
+
+// As if nothing had been learned of those sides.
+static int stream_forget(struct ng_stream *s, const bool side[2], const struct media_spec *next,
+			 struct err *err)
+{
+	struct media_spec blank = *next;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (side[i])
+			blank.side[i].rtp = blank.side[i].rtcp = (struct ip_endpoint){0};
+	int rc = ng_stream_set(s, &blank, err);
+	explicit_bzero(&blank, sizeof(blank));
+	return rc;
+}
+
+static int stream_answer(const struct ng_ask *k, struct ng_branch *b, unsigned x, unsigned i,
+			 const struct ng_wanted *w, struct sdp_crypto *line, bool *mux)
+{
+	const struct sdp_section *sec = &k->all->sdp.section[i];
+	struct ng_stream *s = &b->stream[i];
+	const struct media_spec *now = media_spec_of(s->media);
+	struct media_spec spec = *now;
+	struct media_side_spec *offerer = &spec.side[x], *answerer = &spec.side[!x];
+	const uint64_t types[2] = {w->types[0] | sec->types[0], w->types[1] | sec->types[1]};
+	struct media_side_spec said;
+	int rc = ng_side_spec(k, b, &b->side[!x], sec, &now->side[!x], &said);
+
+	if (rc < 0)
+		return rc;
+	uint16_t port[2] = {now->side[0].port, now->side[1].port};
+	*offerer = w->spec;
+	*answerer = said;
+	answerer->address = now->side[!x].address; // it was told of that one
+	offerer->address = b->side[x].place.address;
+	offerer->customer = b->side[x].place.customer;
+	for (unsigned j = 0; j < 2; j++)
+		spec.side[j].port = port[j];
+	// Each sends what the other has said of payload types.
+	offerer->dtmf_type = said.dtmf_type;
+	answerer->dtmf_type = w->spec.dtmf_type;
+	offerer->clock_rate = answerer->clock_rate = said.clock_rate;
+	offerer->codec = answerer->codec = said.codec;
+	answerer->rtcp_mux = sec->rtcp_mux && w->mux_to;
+	*mux = w->mux && (w->mux_accept || (!w->mux_reject && sec->rtcp_mux));
+	offerer->rtcp_mux = *mux;
+	if ((rc = keys_set(k, w, sec, x, now, &spec, line)) < 0)
+		return rc;
+	spec.answered = true;
+	ng_spec_finish(k->all, b, &spec, types);
+	bool forget[2];
+	forget[x] = w->forget;
+	forget[!x] = ng_forgets(k->req);
+	if (forget[0] || forget[1]) {
+		rc = stream_forget(s, forget, &spec, k->err);
+		for (unsigned j = 0; j < 2; j++)
+			spec.side[j].port = media_port(s->media, j);
+	}
+	if (rc == 0)
+		rc = ng_stream_set(s, &spec, k->err);
+	explicit_bzero(&spec, sizeof(spec));
+	s->proto[x] = w->proto;
+	s->proto[!x] = w->proto_to;
+	s->silent_ms = 0;
+	return rc;
+}
+
+// The phone that answers is where its address says; which media address it was told stays.
+static int answerer_place(const struct ng_ask *k, struct ng_branch *b, unsigned y)
+{
+	const struct sdp *sdp = &k->all->sdp;
+	struct ng_place found = {0};
+	struct media_side_spec said;
+
+	if (b->side[y].place.named)
+		return 0;
+	for (unsigned i = 0; i < sdp->n_sections && !found.known; i++) {
+		if (sdp->section[i].port == 0)
+			continue;
+		int rc = ng_side_spec(k, b, &b->side[y], &sdp->section[i], NULL, &said);
+		if (rc < 0)
+			return rc;
+		ng_place_find(k->all, &said.rtp.addr, &found);
+	}
+	if (found.known) {
+		b->side[y].place.customer = found.customer;
+		b->side[y].place.known = true;
+	}
+	return 0;
+}
+
+static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x)
+{
+	const struct ng_offer *o = b->offer[x];
+	const struct sdp *sdp = &k->all->sdp;
+	struct sdp_change *ch = &k->all->change;
+	struct sdp_crypto lines[SDP_SECTIONS_MAX];
+	int rc = answerer_place(k, b, !x);
+
+	if (rc < 0 || (rc = ng_place_address(k, &b->side[x].place)) < 0)
+		return rc;
+	const struct ip_addr *local = &k->all->ctl->config->media[b->side[x].place.address].address;
+	memset(ch, 0, sizeof(*ch));
+	for (unsigned i = 0; i < sdp->n_sections && rc == 0; i++) {
+		const struct ng_wanted *w = i < o->n ? &o->want[i] : NULL;
+		struct sdp_section_change *sc = &ch->section[i];
+		bool mux;
+		if (w == NULL || !w->ours || sdp->section[i].port == 0 ||
+		    b->stream[i].media == NULL) {
+			if (i < b->n_streams)
+				stream_end(&b->stream[i]);
+			sc->reject = true;
+			sc->address = *local;
+			continue;
+		}
+		if ((rc = stream_answer(k, b, x, i, w, &lines[i], &mux)) < 0)
+			break;
+		ng_section_change(k, i, &b->stream[i], x, mux, sc);
+		sc->proto = w->proto;
+		sc->rtcp_mux = mux ? SDP_ON : SDP_OFF;
+		sc->n_crypto = sdp_proto_secure(w->proto) ? 1 : 0;
+		sc->crypto = &lines[i];
+	}
+	for (unsigned i = sdp->n_sections; i < b->n_streams; i++)
+		stream_end(&b->stream[i]);
+	if (rc == 0)
+		rc = ng_sdp_write(k, &b->side[x], local);
+	explicit_bzero(lines, sizeof(lines));
+	return rc;
+}
+
+static void answered(struct ng_branch *b, unsigned x)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	b->answered = b->offer[x]->answered = true;
+	if (b->call->answer_ms == 0)
+		b->call->answer_ms = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	// What the other side had offered at the same time is not going to be answered.
+	ng_offer_free(b->offer[!x]);
+	b->offer[!x] = NULL;
+	ng_record_update(b->call);
+}
+
+int ng_answer_to(const struct ng_ask *k, struct ng_branch *b, unsigned x, struct ng_str tag)
+{
+	struct ng_call *call = b->call;
+	struct ng_str label;
+	int rc;
+
+	call->last_signal = time(NULL);
+	ng_branch_settle(b);
+	if ((rc = ng_text_check(k, NG_KEY_LABEL, &label)) < 0 || (rc = ng_branch_keys(k, b)) < 0 ||
+	    (rc = ng_tag_use(&b->side[!x], tag, k->err)) < 0 || (rc = answer_do(k, b, x)) < 0)
+		return rc;
+	if (label.at != NULL) {
+		free(b->side[!x].label);
+		b->side[!x].label = ng_text_copy(label);
+	}
+	answered(b, x);
+	return ng_record_call(k, call);
+}
+
+int ng_do_answer(const struct ng_ask *k)
+{
+	struct ng_texts t;
+	unsigned x;
+	int rc;
+
+	if ((rc = ng_texts_read(k, true, &t)) < 0)
+		return rc;
+	if (t.to.at == NULL)
+		return err_set(k->err, -EINVAL, "No to-tag in message");
+	if ((rc = ng_sdp_read(k)) < 0)
+		return rc;
+	if (ng_flag(k->req, NG_FLAG_LOOP_PROTECT) && ng_sdp_looped(k->all, &k->all->sdp)) {
+		ng_add_str(k->a, k->answer, "sdp", k->req->key[NG_KEY_SDP].text);
+		return 0;
+	}
+	struct ng_call *call = ng_call_find(k->all, t.id);
+	if (call == NULL)
+		return err_set(k->err, -ENOENT, "Unknown call-id");
+	struct ng_branch *b = branch_find(call, &t, &x);
+	if (b == NULL)
+		return err_set(k->err, -ENOENT, "Unknown dialogue: no offer by %.*s is open",
+			       (int)t.from.len, t.from.at);
+	return ng_answer_to(k, b, x, ng_tag_has(&b->side[x], t.to) ? t.from : t.to);
+}
