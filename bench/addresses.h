@@ -45,7 +45,7 @@ static inline uint32_t media_ip(unsigned media)
 				media % MEDIA_PER_SIDE);
 }
 
-static inline uint16_t media_port(uint32_t call)
+static inline uint16_t call_port(uint32_t call)
 {
 	return (uint16_t)(MEDIA_PORT_LO + 2 * (call % MEDIA_CALLS));
 }

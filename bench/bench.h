@@ -15,7 +15,7 @@ struct options {
 	double seconds;     // how long a case may take, 0: the subcommand's own choice
 	unsigned burst;     // packets a poll at most, 0: the subcommand's own choice
 	unsigned batch;     // packets a drain
-	unsigned pairs;     // pairs of limit and path
+	unsigned pairs;     // pairs of limit and path; 0: the command's own
 	bool full, no_huge, stages;
 	bool near;        // packets in the generator's caches, not in the shared one
 	int cpu[2];       // generator and sink, worker; -1: chosen
@@ -62,6 +62,7 @@ double median(double *v, unsigned n);
 
 // ---- subcommands: 0, or a number of failures ----
 
+int cmd_floor(struct bench *b, int argc, char **argv);
 int cmd_limit(struct bench *b, int argc, char **argv);
 int cmd_path(struct bench *b, int argc, char **argv);
 int cmd_latency(struct bench *b, int argc, char **argv);

@@ -3,6 +3,7 @@
 // of memory. One operation at a time is done in the time between packets, on the generator's core: the rate on
 // the clock is the lower bound, the time of the operations alone is what a core of its own gives.
 #include "control_bed.h"
+#include "media/media_priv.h"
 #include "pace.h"
 #include "path.h"
 
@@ -119,7 +120,7 @@ static int kind_run(struct bench *b, struct world *w, struct bed *bed, enum kind
 
 static void memory_print(struct bench *b, const struct bed *bed)
 {
-	const struct rte_mempool *p = bed->ctl->leg_pool;
+	const struct rte_mempool *p = bed->ctl->media->legs;
 	unsigned legs = p->header_size + p->elt_size + p->trailer_size;
 	struct sa_spec spec = {.window = 1024, .n_selectors = 1};
 	size_t in = sa_in_size(&spec), out = sa_out_size(&spec);

@@ -2,6 +2,7 @@
 #include "control_bed.h"
 
 #include "addresses.h"
+#include "media/media_priv.h"
 
 #include <errno.h>
 #include <rte_malloc.h>
@@ -103,9 +104,11 @@ int bed_open(struct bed *bed, struct world *w, struct err *err)
 	}
 	bed->first = w->spec.customers + 1;
 	int rc = defer_open(&ctl->defer, p->qsbr, NULL, err);
+	rc = rc < 0 ? rc : media_engine_open(ctl, err);
 	rc = rc < 0 ? rc : calls_open(ctl, err);
-	if (rc == 0 && used < ctl->n_free_slots)
-		ctl->n_free_slots -= used; // the lowest ones, on top of the stack, are the world's
+	if (rc == 0 && used < ctl->media->n_free_slots)
+		ctl->media->n_free_slots -=
+			used; // the lowest ones, on top of the stack, are the world's
 	return rc;
 }
 
@@ -117,6 +120,7 @@ void bed_close(struct bed *bed, struct world *w)
 	while ((pair = TAILQ_FIRST(&ctl->sas)) != NULL)
 		sa_remove(ctl, pair);
 	calls_close(ctl);
+	media_engine_close(ctl);
 	for (unsigned i = bed->first; i < CUSTOMERS_MAX && ctl->customer[i].plane != NULL; i++)
 		customer_remove(ctl, (uint16_t)i);
 	defer_close(ctl->defer);

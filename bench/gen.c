@@ -115,6 +115,8 @@ static void chunk_make(struct world *w, struct rte_mbuf **pkt, unsigned n)
 			pkt[at[j]]->data_len = 0; // out of numbers: comes out as a drop
 	for (unsigned i = 0; i < n; i++)
 		ether_write(pkt[i], pkt[i]->port);
+	if (w->spec.scene == SCENE_SRTP_PLAIN)
+		srtp_frames_seal(w, pkt, n);
 }
 
 // What the worker has dropped is in the pool again.

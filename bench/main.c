@@ -17,6 +17,8 @@ static const struct command {
 } commands[] = {
 	{"quick", cmd_quick, true, "bench/out/quick.json", "the main ratios, in a minute or two"},
 	{"limit", cmd_limit, true, NULL, "raw crypto a suite and packet size; forwarding floor"},
+	{"floor", cmd_floor, true, NULL,
+	 "what a line of memory costs; guard and statistics of a leg"},
 	{"path", cmd_path, true, NULL, "the packet path by case, calls, customers and burst"},
 	{"latency", cmd_latency, true, NULL, "time from rx to tx at 10, 50, 80 and 95 % load"},
 	{"tiers", cmd_tiers, true, NULL,
@@ -60,7 +62,7 @@ static int usage(FILE *f, int rc)
 		"  --stages         cycles of each stage below each case\n"
 		"  --burst N        packets a poll gives at most, 1 to 64\n"
 		"  --batch N        packets a measured drain, 64 to 8000 (default %d)\n"
-		"  --pairs N        pairs of limit and path (default %d)\n"
+		"  --pairs N        pairs of limit and path (default %d, for path %d)\n"
 		"  --cpus G,W       CPUs of the generator and the worker\n"
 		"  --near           packets stay in the generator's caches; otherwise they are "
 		"demoted "
@@ -70,7 +72,7 @@ static int usage(FILE *f, int rc)
 		"  --rate PPS       wire sends at this rate instead of searching for the highest\n"
 		"  --pid PID        process whose CPU time wire divides by its packets\n"
 		"  --no-huge        no hugepages\n",
-		BATCH_DEFAULT, PAIRS_DEFAULT);
+		BATCH_DEFAULT, PAIRS_QUICK, PAIRS_PATH);
 	return rc;
 }
 
@@ -97,6 +99,8 @@ static bool options_read(struct options *o, int argc, char **argv)
 			break;
 		case 'p':
 			o->pairs = (unsigned)atoi(optarg);
+			if (o->pairs == 0)
+				return false;
 			break;
 		case 'c':
 			if (sscanf(optarg, "%d,%d", &o->cpu[0], &o->cpu[1]) != 2)
@@ -124,8 +128,8 @@ static bool options_read(struct options *o, int argc, char **argv)
 			return false;
 		}
 	}
-	return o->burst <= BURST_MAX && o->batch >= 64 && o->batch <= 8000 && o->pairs >= 1 &&
-	       o->pairs <= 64 && o->seconds >= 0;
+	return o->burst <= BURST_MAX && o->batch >= 64 && o->batch <= 8000 && o->pairs <= 64 &&
+	       o->seconds >= 0;
 }
 
 static int command_run(struct bench *b, const struct command *c, int argc, char **argv)
@@ -154,7 +158,7 @@ static int command_run(struct bench *b, const struct command *c, int argc, char 
 
 int main(int argc, char **argv)
 {
-	struct bench b = {.opt = {.batch = BATCH_DEFAULT, .pairs = PAIRS_DEFAULT, .cpu = {-1, -1}}};
+	struct bench b = {.opt = {.batch = BATCH_DEFAULT, .cpu = {-1, -1}}};
 
 	if (argc < 2)
 		return usage(stderr, 2);

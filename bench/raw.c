@@ -3,6 +3,7 @@
 
 #include "bench.h"
 #include "esp/prefetch.h"
+#include "jobs.h"
 
 #include <rte_malloc.h>
 #include <rte_random.h>
@@ -115,15 +116,9 @@ static inline void aead_pass(struct raw *r, const uint16_t *key_of, bool ahead)
 static inline void jobs_hash(struct raw *r, uint8_t *const *esp, const uint16_t *key_of, unsigned n)
 {
 	for (unsigned j = 0; j < n; j++) {
-		IMB_JOB *job = &r->c->jobs[j];
 		const struct keys *k = &r->keys[key_of[j]];
-		job->src = esp[j];
-		job->hash_start_src_offset_in_bytes = 0;
-		job->msg_len_to_hash_in_bytes = ESP_HEAD + 16 + r->len;
-		job->auth_tag_output = r->tag[j];
-		job->auth_tag_output_len_in_bytes = suites[r->suite].icv_len;
-		job->u.HMAC._hashed_auth_key_xor_ipad = k->cbc.hmac;
-		job->u.HMAC._hashed_auth_key_xor_opad = k->cbc.hmac + hmac_outer(r->suite);
+		job_hmac(&r->c->jobs[j], esp[j], ESP_HEAD + 16 + r->len, k->cbc.hmac,
+			 k->cbc.hmac + hmac_outer(r->suite), r->tag[j], suites[r->suite].icv_len);
 	}
 	crypto_hmac_burst(r->c, (r->suite - SUITE_AES_CBC_128_SHA1) & 3, n);
 }
@@ -134,17 +129,9 @@ static inline void jobs_cipher(struct raw *r, uint8_t *const *esp, const uint16_
 	unsigned key_len = suites[r->suite].key_len;
 
 	for (unsigned j = 0; j < n; j++) {
-		IMB_JOB *job = &r->c->jobs[j];
 		const struct keys *k = &r->keys[key_of[j]];
-		job->src = esp[j];
-		job->cipher_start_src_offset_in_bytes = ESP_HEAD + 16;
-		job->dst = esp[j] + ESP_HEAD + 16;
-		job->msg_len_to_cipher_in_bytes = r->len;
-		job->iv = esp[j] + ESP_HEAD;
-		job->iv_len_in_bytes = 16;
-		job->enc_keys = k->cbc.enc;
-		job->dec_keys = k->cbc.dec;
-		job->key_len_in_bytes = key_len;
+		job_cipher(&r->c->jobs[j], esp[j], ESP_HEAD + 16, r->len, esp[j] + ESP_HEAD,
+			   k->cbc.enc, k->cbc.dec, key_len);
 	}
 	crypto_cbc_burst(r->c, r->dir, key_len, n);
 }
@@ -172,6 +159,11 @@ static inline void cbc_pass(struct raw *r, const uint16_t *key_of, bool ahead)
 		}
 		cbc_burst(r, esp, key_of + i, RAW_BURST);
 	}
+}
+
+bool raw_lanes(const struct raw *r)
+{
+	return suites[r->suite].family == SUITE_CBC_HMAC;
 }
 
 void raw_apply(struct raw *r, uint8_t *const *esp, unsigned n)

@@ -117,6 +117,8 @@ static void chunk_check(struct world *w, unsigned port, struct rte_mbuf **pkt, u
 
 	for (unsigned i = 0; i < n; i++) {
 		const char *bad = frame_check(pkt[i], port);
+		if (bad == NULL && w->spec.scene == SCENE_PLAIN_SRTP)
+			bad = srtp_frame_open(w, pkt[i]);
 		if (bad == NULL && tunnel)
 			bad = outer_open(w, pkt[i], &out[k], &op[k]);
 		if (bad != NULL) {

@@ -124,6 +124,7 @@ static int worker_make(struct world *w, struct err *err)
 		snprintf(name, sizeof(name), "punt-%u", i);
 		k->punt[i] = rte_ring_create(name, 64, SOCKET_ID_ANY, RING_F_SC_DEQ);
 		tier_bucket_init(&k->punt_limit[i], 1000000, 100, hz, now);
+		tier_bucket_init(&k->punt_known[i], 1000000, 100, hz, now);
 	}
 	tier_bucket_init(&k->icmp_limit, 1000000, 100, hz, now);
 	if (k->punt[0] == NULL || k->punt[1] == NULL)

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "esp/sa.h"
+#include "srtp/srtp_ctx.h"
 #include "worker.h"
 
 #include <rte_mbuf.h>
@@ -24,6 +25,8 @@ enum scene {
 	SCENE_HAIRPIN,   // ESP in, two calls joined at our own ports, ESP out to the same customer
 	SCENE_PLAIN_PLAIN, // plain in, relayed, plain out
 	SCENE_BOTH,        // ESP_PLAIN and PLAIN_ESP at once
+	SCENE_SRTP_PLAIN,  // SRTP in, relayed, plain out; no tunnels
+	SCENE_PLAIN_SRTP,  // plain in, relayed, SRTP out
 };
 
 struct world_spec {
@@ -35,6 +38,7 @@ struct world_spec {
 	uint64_t tier;      // bit/s a customer and direction, 0: no limit
 	uint32_t tier_ms;   // depth of its bucket
 	bool near;          // packets stay in the generator\'s caches
+	enum srtp_suite srtp;
 };
 
 // A stream of packets in one direction of a call, as the peers see it. Network order.
@@ -72,7 +76,8 @@ struct world {
 	struct nexthop *nexthops;
 	void **sa_memory; // what to free
 	uint32_t n_sa_memory;
-	struct rte_mbuf **stock; // the peers' mbufs
+	struct srtp_ctx **srtp, **srtp_peer; // by call: the gateway's, the peer's
+	struct rte_mbuf **stock;             // the peers' mbufs
 	uint32_t n_stock;
 	bool lossy; // a gap in a flow is loss, not a wrong answer
 	uint64_t out_packets, out_wrong;

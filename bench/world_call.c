@@ -17,6 +17,8 @@ static uint16_t customer_of(const struct world *w, uint32_t call, unsigned side)
 
 	switch (w->spec.scene) {
 	case SCENE_PLAIN_PLAIN:
+	case SCENE_SRTP_PLAIN:
+	case SCENE_PLAIN_SRTP:
 		return 0;
 	case SCENE_HAIRPIN:
 		return side == 0 ? (uint16_t)(1 + call / 2 % n) : 0;
@@ -44,7 +46,7 @@ static void remote_of(const struct world *w, uint32_t call, unsigned side, uint3
 		*port = 16384;
 	} else if (w->spec.scene == SCENE_HAIRPIN) {
 		*ip = media_ip(media_of(call ^ 1, 1));
-		*port = media_port(call ^ 1);
+		*port = call_port(call ^ 1);
 	} else {
 		*ip = platform_ip(call);
 		*port = platform_port(call);
@@ -54,7 +56,7 @@ static void remote_of(const struct world *w, uint32_t call, unsigned side, uint3
 static void leg_make(struct world *w, uint32_t call, unsigned side)
 {
 	struct leg *leg = &w->legs[2 * call + side];
-	uint16_t port, local = media_port(call);
+	uint16_t port, local = call_port(call);
 	struct media_addr *media = w->plane->media[media_of(call, side)];
 
 	leg_identity_set(leg, customer_of(w, call, side), media->ip, -1);
@@ -117,7 +119,7 @@ static void flow_make(struct world *w, uint32_t call, unsigned side)
 		.sa_out = out->customer,
 		.port_in = in->customer != 0 || side == 0 ? OUTSIDE : INSIDE,
 		.port_out = out->customer != 0 || (!hairpin && side == 1) ? OUTSIDE : INSIDE,
-		.seq = (uint16_t)rte_rand(),
+		.seq = (uint16_t)(rte_rand() & 0x7fff), // RFC 3711 section 3.3.1
 		.ts = (uint32_t)rte_rand(),
 	};
 	if (scene == SCENE_TRANSIT) {
@@ -157,13 +159,14 @@ int calls_make(struct world *w, struct err *err)
 		if (scene == SCENE_PLAIN_ESP || scene == SCENE_BOTH)
 			flow_make(w, call, 1);
 	}
-	return 0;
+	return scene_srtp(scene) ? srtp_make(w, err) : 0;
 }
 
 void calls_free(struct world *w)
 {
 	for (unsigned i = 0; w->plane != NULL && i < MEDIA_MAX; i++)
 		rte_free(w->plane->media[i]);
+	srtp_free(w);
 	rte_free(w->legs);
 	rte_free(w->flow);
 	rte_free(w->order);
