@@ -52,6 +52,23 @@ class Server(Case):
             self.assertIn(says, answer["error"])
         self.works()
 
+    def test_answers_that_come_later(self):
+        up = b'{"v":1,"cmd":"tunnel up","args":{"customer":"acme"}}'
+        gone = self.daemon.connect()  # leaves before its answer is there
+        gone.sendall(struct.pack(">I", len(up)) + up)
+        with self.daemon.connect() as s:
+            s.sendall((struct.pack(">I", len(up)) + up) * 2)  # the second one waits for the first
+            gone.close()
+            started = time.monotonic()
+            self.works()  # the others are served meanwhile
+            self.assertLess(time.monotonic() - started, 0.9)
+            for _ in range(2):
+                self.assertEqual(receive(s)["data"], {"said": "acme is up"})
+            self.assertGreater(time.monotonic() - started, 1.5)
+        answer = self.daemon.ask(b'{"v":1,"cmd":"tunnel rekey","args":{"customer":"acme"}}')
+        self.assertEqual((answer["code"], answer["error"]),
+                         ("refused", "acme does not come up: the keys differ"))
+
     def test_lengths(self):
         for head, code in [(struct.pack(">I", 0), "bad-request"),
                            (struct.pack(">I", (4 << 20) + 1), "too-large"),

@@ -38,18 +38,47 @@ class Answers(Case):
         lines = self.cli("status").splitlines()
         self.assertEqual(lines[0], "trunkline 0.1.0 at ashburn, up 12 d 4 h, 2 workers, "
                                    "1 of 2 ports DOWN")
-        self.assertEqual(lines[1], "tunnels 212 customers up, 1 without; SAs: 424 in, 424 out, "
-                                   "1 EXHAUSTED")
-        self.assertEqual(lines[2], "calls   8,412 of 30,000 (3 silent, 62 hairpinned)")
+        self.assertEqual(lines[1], "tunnels 212 up, 1 DOWN (acme: its gateway does not answer, "
+                                   "for 41 s); 1 SA EXHAUSTED")
+        self.assertEqual(self.data("status")["tunnels"], {"total": 213, "up": 212, "worst": {
+            "customer": "acme", "why": "its gateway does not answer", "for": 41.0}})
+        self.assertEqual(lines[2], "calls   8,412 of 30,000 (3 silent, 5 one-way, 62 hairpinned)")
         self.assertIn("3.10 Gbit/s in (1.20 M/s packets)", lines[3])
         self.assertIn("busiest worker 38 %", lines[3])
         self.assertEqual(lines[4], "drops   14/s: tier-in 12/s, esp-replayed 2/s; 1,234,567 since "
                                    "start")
         self.assertLessEqual(len(lines), 24)
         d = self.data("status")
-        self.assertEqual(d["calls"], {"total": 8412, "max": 30000, "hairpin": 62, "silent": 3})
+        self.assertEqual(d["calls"], {"total": 8412, "max": 30000, "hairpin": 62, "silent": 3, "one_way": 5,
+                                      "held": 1040, "ringing": 17})
         self.assertEqual(d["traffic"]["in"], {"pps": 1204512.5, "bps": 3100000000})
         self.assertEqual([r["name"] for r in d["drops"]["reasons"]], ["tier-in", "esp-replayed"])
+
+    def test_tunnel(self):
+        lines = self.cli("show", "tunnels", "acme").splitlines()
+        self.assertEqual(lines[0], "acme  203.0.113.9:4500 → 198.18.10.1:4500  up")
+        self.assertEqual(lines[1], "  IKEv2 aes256gcm16-prfsha384-ecp256 with gw.acme.example.net, up "
+                                   "for 3 h, new keys in 41 min; we initiate")
+        self.assertEqual(lines[2], "  in  SPI 0xc1000a2f  aes256gcm16  1.20 G packets  288 GB  last "
+                                   "12 ms ago  replayed 2  forged 0, up 30 min, new keys in 25 min")
+        self.assertIn("sequence at 31 %", lines[3])
+        self.assertEqual(lines[4], "  in all 2 SAs in, 1 out; trunkline show sas acme")
+        self.assertEqual(lines[5], "  tier 100 Mbit/s  in 41.2 Mbit/s  out 41.0 Mbit/s  calls 402")
+        lines = self.cli("show", "tunnels", "many").splitlines()
+        self.assertEqual(lines[0], "many  203.0.113.77 → 198.18.10.1  DOWN: its gateway does not "
+                                   "answer, for 41 s")
+        self.assertEqual(lines[1], "  IKE SA down; its gateway initiates")
+        self.assertEqual(lines[2:4], ["  in  no SA", "  out no SA"])
+        d = self.data("show", "tunnels", "acme")["tunnels"][0]
+        self.assertEqual((d["in"]["spi"], d["out"]["rekey"], d["ike"]["version"]),
+                         ("0xc1000a2f", 1500.0, 2))
+
+    def test_tunnel_orders(self):
+        self.assertEqual(self.cli("tunnel", "up", "acme"), "acme is up\n")
+        self.assertEqual(self.cli("tunnel", "down", "many"), "many was down already\n")
+        said = self.cli("tunnel", "rekey", "acme", code=1)
+        self.assertIn("the keys differ", said)
+        self.assertIn("there is no customer nobody", self.cli("tunnel", "up", "nobody", code=1))
 
     def test_tables(self):
         for words, must in {
@@ -57,6 +86,8 @@ class Answers(Case):
             ("show", "workers"): ["38 %", "812.4", "0.5/s"],
             ("show", "stages"): ["classify", "40.2", "10.0"],
             ("show", "sas"): ["0xc1000a2f", "1.20 G", "288 GB", "12 ms", "never", "UDP ESN"],
+            ("show", "tunnels"): ["acme", "DOWN", "203.0.113.9:4500", "12 ms", "25 min",
+                                  "its gateway does not answer"],
             ("show", "calls"): ["7f3a", "2 min 41 s", "192.0.2.17:14004", "0.10 %", "3.1"],
             ("show", "routes"): ["0.0.0.0/0", "198.18.10.254", "tunnel"],
             ("show", "customers"): ["100 Mbit/s", "41.2 Mbit/s", "no limit", "1.5/s"],
@@ -92,7 +123,34 @@ class Answers(Case):
                      "jitter 3.1 ms", "DSCP 46", "not heard of yet", "last never"):
             self.assertIn(text, out)
         self.assertIsNone(self.data("show", "call", "7f3a")["b"]["remote"])
+        for text in ("one-way", "G.711, SRTP AES_CM_128_HMAC_SHA1_80, sendrecv", "MOS 4.35",
+                     "at most 3 in a row", "round trip 21.4 ms", "silent 12 %", "now 50/s",
+                     "refused 1 from a wrong source, 4 with a wrong SRTP tag",
+                     "codec not known, plain RTP", "nothing was refused"):
+            self.assertIn(text, out)
         self.assertIn("no call nope", self.cli("show", "call", "nope", code=1))
+        self.assertIn("2 calls begin with 7f", self.cli("show", "call", "7f", code=1))
+
+    def test_call_ids(self):
+        """An id that a shell would take apart is quoted; JSON has it as it is."""
+        self.assertIn("'a(b)c@h'  one-way", self.cli("show", "call", "weird"))
+        d = self.data("show", "call", "weird")
+        self.assertEqual((d["id"], len(d["more_streams"])), ("a(b)c@h", 1))
+        self.assertEqual(d["more_streams"][0]["id"], "a(b)c@h")
+        self.assertIn("is no call's id", self.cli("show", "call", "a b", code=2))
+        self.assertIn("no call a\\x20b", self.cli("show", "call", "a\\x20b", code=1))
+
+    def test_filters(self):
+        for words, n in ((["--state", "one-way"], 1), (["--state", "held"], 0),
+                         (["--min-loss", "0.09"], 1), (["--min-loss", "0.1"], 0),
+                         (["--max-mos", "4.4"], 1), (["--max-mos", "4.3"], 0)):
+            self.assertEqual(len(self.data("show", "calls", *words)["calls"]), n, words)
+        for words, says in ((["--state", "dead"], "none of ringing|active"),
+                            (["--sort", "x"], "none of oldest|newest"),
+                            (["--min-loss", "a lot"], "is no number"),
+                            (["--min-loss", "101"], "a number, 0..100"),
+                            (["--min-loss", "nan"], "number")):
+            self.assertIn(says, self.cli("show", "calls", *words, code=2))
 
     def test_limit(self):
         self.assertIn("5 of 30,000 calls; --limit 0 shows all",
@@ -318,8 +376,9 @@ class Watching(Case):
         p.stdout.close()
         p.wait(20)
 
-    def terminal(self, *words, seconds, env=None, size=(24, 80), redraws=None):
-        """What it writes in so many seconds, or until it has redrawn so many times."""
+    def terminal(self, *words, seconds, env=None, size=(24, 80), redraws=None, keys=""):
+        """What it writes in so many seconds, or until it has redrawn so many times. keys are
+        pressed after the first drawing."""
         pid, fd = pty.fork()
         if pid == 0:
             os.environ.update({"TERM": "xterm", **(env or {})})
@@ -329,6 +388,9 @@ class Watching(Case):
         while time.monotonic() < end:
             if redraws is not None and out.count(b"\033[H") > redraws:
                 break
+            if keys and b"\033[H" in out:
+                os.write(fd, keys.encode())
+                keys = ""
             if select.select([fd], [], [], 0.05)[0]:
                 try:
                     out += os.read(fd, 65536)
@@ -350,6 +412,40 @@ class Watching(Case):
         self.assertIn("\033[?25h", out, "the cursor stays hidden")
         for screen in out.split("\033[H")[2:]:
             self.assertLessEqual(screen.count("\n"), 24)
+
+    def test_top(self):
+        out = self.cli("top", "-n", "2", "--watch=0.1")
+        self.assertEqual(out.count("trunkline 0.1.0 at ashburn"), 2)
+        self.assertEqual(out.count("calls by loss"), 2)
+        self.assertNotIn("\033", out, "escape sequences in a pipe")
+        lines = self.cli("top", "-n", "3", "--watch=0.1", "--json", "--sort", "mos").splitlines()
+        self.assertEqual(len(lines), 3)
+        for line in lines:
+            d = json.loads(line)
+            self.assertEqual((d["total"], d["calls"][0]["id"]), (1, "7f3a"))
+            self.assertEqual(d["status"]["calls"]["total"], 8412)
+        self.assertEqual(len(json.loads(self.cli("top", "many", "-n", "1", "--json"))["calls"]), 20)
+        for words, says in ((["-n"], "-n needs"), (["-n", "0"], "-n needs"),
+                            (["--nonsense"], "too much"), (["--state", "dead"], "none of ringing")):
+            self.assertIn(says, self.cli("top", *words, code=2))
+        self.assertIn("no customer nobody", self.cli("top", "nobody", "-n", "1", code=1))
+
+    def test_top_on_a_terminal(self):
+        out, code = self.terminal("top", "many", "--watch=0.2", seconds=30, redraws=3, keys="m",
+                                  size=(30, 100))
+        self.assertEqual(code, 0)
+        self.assertTrue(out.startswith("\033[?1049h\033[?25l"), repr(out[:40]))
+        self.assertTrue(out.endswith("\033[?25h\033[?1049l"), "the screen is given back")
+        screens = out.split("\033[H")[1:]
+        self.assertIn("l loss *", screens[0])
+        self.assertIn("m mos *", screens[-1])
+        for screen in screens[:-1]:
+            text = re.sub(r"\033\[[0-9;?]*[A-Za-z]", "", screen)
+            self.assertLessEqual(len(text.splitlines()), 30)
+            self.assertLessEqual(max(len(line.rstrip()) for line in text.splitlines()), 100)
+        out, code = self.terminal("top", "--watch=60", seconds=30, keys="q")
+        self.assertEqual(code, 0)
+        self.assertLess(out.count("\033[H"), 3, "q ends it at once")
 
     def test_terminal_fits(self):
         out, code = self.terminal("watch", "0.2", "show", "ports", seconds=30, redraws=2)
@@ -402,7 +498,7 @@ class Documented(unittest.TestCase):
             for arg, kind in args:
                 if kind != "KEY":
                     self.assertIn("Fl -" + arg.replace("_", "-"), mine[0], name)
-        known = {name for name, _ in commands()} | {"watch", "help", "completion", "version"}
+        known = {name for name, _ in commands()} | {"watch", "top", "help", "completion", "version"}
         self.assertEqual(set(listed) - known, set(), "in the man page, but no command")
 
 

@@ -5,44 +5,18 @@
 //     cli_fake SOCKET [clients request_s answer_s idle_s out_bytes]
 //
 // Ends on SIGTERM. With customer "many", there are 30,000 calls.
+#include "cli_fake.h"
+
 #include "api/api.h"
 #include "api/api_server.h"
 #include "base/log.h"
 #include "control.h"
-#include "view.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct control {
-	bool tracing;
-	uint32_t spi; // of the pair that was added
-	char call[64];
-};
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define V4(a, b, c, d)                                                                     \
-	{                                                                                  \
-		.family = AF_INET,                                                         \
-		.v4.s_addr = (in_addr_t)((a) | (b) << 8 | (c) << 16 | (uint32_t)(d) << 24) \
-	}
-#define NET(a, b, c, d, n)                         \
-	{                                          \
-		.addr = V4(a, b, c, d), .len = (n) \
-	}
-#define AT(a, b, c, d, p)                           \
-	{                                           \
-		.addr = V4(a, b, c, d), .port = (p) \
-	}
-
-static void *copy(const void *data, size_t size)
-{
-	void *p = malloc(size);
-	return p == NULL ? abort(), p : memcpy(p, data, size);
-}
 
 void view_status(struct control *ctl, struct view_status *out)
 {
@@ -60,10 +34,18 @@ void view_status(struct control *ctl, struct view_status *out)
 		.sas_out = 424,
 		.sas_max = 4096,
 		.sas_exhausted = 1,
+		.tunnels = 213,
+		.tunnels_up = 212,
+		.worst = "acme",
+		.worst_why = "its gateway does not answer",
+		.worst_for = 41,
 		.calls = 8412,
 		.calls_max = 30000,
 		.calls_hairpin = 62,
 		.calls_silent = 3,
+		.calls_one_way = 5,
+		.calls_held = 1040,
+		.calls_ringing = 17,
 		.routes = 5,
 		.in = {1204512.5, 3.1e9},
 		.out = {1204500, 3.1e9},
@@ -215,13 +197,27 @@ size_t view_sas(struct control *ctl, const char *customer, size_t limit, struct 
 static const struct view_call a_call = {
 	.id = "7f3a",
 	.age = 161,
+	.state = "one-way",
 	.clock_rate = 8000,
 	.timeout = 60,
 	.leg = {{.local = AT(198, 18, 30, 1, 10000),
 		 .remote = AT(192, 0, 2, 17, 14004),
 		 .rtcp = AT(192, 0, 2, 17, 14005),
+		 .seen = AT(192, 0, 2, 17, 14004),
 		 .customer = "acme",
+		 .codec = "G.711",
+		 .srtp_in = "AES_CM_128_HMAC_SHA1_80",
+		 .srtp_out = "AES_CM_128_HMAC_SHA1_80",
+		 .recv = true,
+		 .send = true,
 		 .latch = VIEW_LATCH_LEARNED,
+		 .learned = 160,
+		 .mos = 4.35,
+		 .rtt_ms = 21.4,
+		 .burst = 3,
+		 .silent_share = 0.12,
+		 .srtp_auth = 4,
+		 .rate = {50, 68800},
 		 .dscp = 46,
 		 .owner = 1,
 		 .ssrc = 0xdeadbeef,
@@ -238,18 +234,28 @@ static const struct view_call a_call = {
 		 .last = 0.02},
 		{.local = AT(198, 18, 30, 1, 10002),
 		 .latch = VIEW_LATCH_OPEN,
+		 .recv = true,
+		 .send = true,
+		 .learned = -1,
+		 .silent_share = -1,
 		 .mux = true,
 		 .dscp = -1,
 		 .last = -1}},
 };
 
-size_t view_calls(struct control *ctl, const char *customer, size_t limit, struct view_call **out,
+size_t view_calls(struct control *ctl, const struct view_calls_filter *f, struct view_call **out,
 		  size_t *total)
 {
 	(void)ctl;
-	*total = customer != NULL && strcmp(customer, "many") == 0 ? 30000 : 1;
-	size_t n = limit == 0 || limit > *total ? *total : limit;
-	struct view_call *calls = calloc(n, sizeof(*calls));
+	*total = f->customer != NULL && strcmp(f->customer, "many") == 0 ? 30000 : 1;
+	if (f->state != NULL && strcmp(f->state, a_call.state) != 0)
+		*total = 0;
+	if (f->min_loss > a_call.leg[0].lost_share ||
+	    (f->max_mos > 0 && f->max_mos < a_call.leg[0].mos))
+		*total = 0;
+	size_t end = f->end == 0 || f->end > *total ? *total : f->end;
+	size_t n = end > f->offset ? end - f->offset : 0;
+	struct view_call *calls = calloc(n + 1, sizeof(*calls));
 	if (calls == NULL)
 		abort();
 	for (size_t i = 0; i < n; i++)
@@ -258,11 +264,28 @@ size_t view_calls(struct control *ctl, const char *customer, size_t limit, struc
 	return n;
 }
 
-bool view_call(struct control *ctl, const char *id, struct view_call *out)
+char *view_call_id(const char *key, char buf[static VIEW_CALL_ID_MAX])
 {
-	*out = a_call;
-	out->id = id;
-	return strcmp(id, a_call.id) == 0 || (id[0] != '\0' && strcmp(id, ctl->call) == 0);
+	snprintf(buf, VIEW_CALL_ID_MAX, "%s", key);
+	return buf;
+}
+
+size_t view_call(struct control *ctl, const char *id, struct view_call **out, size_t *total)
+{
+	bool added = id[0] != '\0' && strcmp(id, ctl->call) == 0;
+
+	*out = NULL;
+	*total = strcmp(id, "7f") == 0 ? 2 : 0;
+	if (strcmp(id, a_call.id) != 0 && strcmp(id, "weird") != 0 && !added)
+		return 0;
+	if ((*out = calloc(2, sizeof(**out))) == NULL)
+		abort();
+	(*out)[0] = (*out)[1] = a_call;
+	if (strcmp(id, "weird") == 0)
+		(*out)[0].id = (*out)[1].id = "a(b)c@h";
+	else
+		(*out)[0].id = id;
+	return strcmp(id, "weird") == 0 ? 2 : 1;
 }
 
 size_t view_routes(struct control *ctl, const struct ip_addr *covering, size_t limit,
@@ -423,6 +446,7 @@ int main(int argc, char **argv)
 
 	struct event_base *base = event_base_new();
 	struct event *term = evsignal_new(base, SIGTERM, on_term, base);
+	ctl.base = base;
 	event_add(term, NULL);
 	if (argc > 6) {
 		limits.clients = number(argv[2]);

@@ -85,7 +85,7 @@ banned_functions() { # in the product; tests may run commands
 }
 
 spdx() {
-	files | grep -vE '(^|/)(LICENSE|\.gitignore|\.gitattributes|\.clang-format|[^/]*\.(md|txt|json|pcap|wav|bin|vec|dict))$|^tests/(vectors|fuzz/corpus)/' |
+	files | grep -vE '(^|/)(LICENSE|\.gitignore|\.gitattributes|\.clang-format|[^/]*\.(md|txt|json|pcap|wav|bin|vec|dict|psk))$|^tests/(vectors|fuzz/corpus)/' |
 		(cd "$tree" && xargs -r awk '
 			FNR == 1 { if (name != "" && !seen) print name; name = FILENAME; seen = 0 }
 			FNR <= 5 && /SPDX-License-Identifier: / { seen = 1 }

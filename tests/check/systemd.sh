@@ -28,6 +28,8 @@ verify "trunklined.service"
 cp "$here/config/systemd/trunklined.service.d/af-xdp.conf.example" \
 	"$root/trunklined.service.d/af-xdp.conf"
 verify "trunklined.service with AF_XDP"
+cp "$here/config/systemd/trunklined.service.d/ike.conf.example" "$root/trunklined.service.d/ike.conf"
+verify "trunklined.service with IKE"
 # the check can fail
 echo "NoSuchSetting=yes" >>"$root/trunklined.service"
 out=$(systemd-analyze verify --recursive-errors=no "$root/trunklined.service" 2>&1 || true)

@@ -93,6 +93,10 @@ static int call_socket(const struct options *o, unsigned i)
 	if (fd < 0)
 		die("socket: %s", strerror(errno));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (o->calls == 1) { // one socket may have the packets of many
+		size *= 8;
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	}
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0)
 		die("bind %s:%u: %s", o->bind, o->port + 2 * i, strerror(errno));
 	if (!o->echo) {

@@ -2,6 +2,7 @@
 // The control thread's tables under reloads, in any order and when something finds no room.
 #include "base/log.h"
 #include "control_bed.h"
+#include "media/media_priv.h"
 
 #include <errno.h>
 #include <rte_eal.h>
@@ -86,7 +87,8 @@ static ref_t ref_at(const struct control *ctl, unsigned port)
 
 static void test_calls(struct control *ctl)
 {
-	uint32_t ports = ctl->ports[0].n, slots = ctl->n_free_slots;
+	struct media_engine *e = ctl->media;
+	uint32_t ports = e->ports[0].n, slots = e->n_free_slots;
 	unsigned calls = ctl->n_calls;
 	struct config_call cc = call_of("odd", 10011, 0);
 
@@ -103,7 +105,7 @@ static void test_calls(struct control *ctl)
 	check(control_call_add(ctl, &cc, NULL) < 0, "call: no such customer");
 	cc.leg[0].customer = CUSTOMERS_MAX + 1;
 	check(control_call_add(ctl, &cc, NULL) < 0, "call: a customer beyond the table");
-	check(ctl->ports[0].n == ports && ctl->n_free_slots == slots && ctl->n_calls == calls,
+	check(e->ports[0].n == ports && e->n_free_slots == slots && ctl->n_calls == calls,
 	      "what failed took nothing");
 
 	cc = call_of("mux", 10020, 10022);
@@ -122,25 +124,32 @@ static void test_calls(struct control *ctl)
 		if (control_call_add(ctl, &cc, NULL) < 0)
 			break;
 	}
-	check(n == ports / 2, "calls until the ports are used up: %u", n);
-	for (unsigned i = 0; i < n; i += 2) { // every second one has been silent
+	check(n == ports / 2 - 1, "calls until all ports are used or rest: %u", n);
+	uint64_t later = rte_rdtsc() + 61 * ctl->plane->tsc_hz;
+	for (unsigned i = 0; i < n; i++) { // one in four is silent, one in four on both legs not
 		char id[16];
 		snprintf(id, sizeof(id), "n%u", i);
-		struct call *call = call_find(ctl, id);
-		uint32_t past = (uint32_t)(61 * ctl->plane->tsc_hz >> TICK_SHIFT);
-		call->leg[0]->last_tick -= past;
-		call->leg[1]->last_tick -= i % 4 == 0 ? past : 0;
+		struct leg_pair *pair = call_find(ctl, id)->media->pair;
+		for (unsigned side = 0; side < 2; side++)
+			if (i >> side & 1)
+				pair->leg[side].last_tick = (uint32_t)(later >> TICK_SHIFT);
 	}
-	for (unsigned i = 0; i < 30; i++)
-		calls_check(ctl);
-	check(ctl->n_calls == calls + n - (n + 3) / 4, "calls end when both legs are silent");
+	media_tick(ctl, later);
+	check(ctl->n_calls == calls + n - (n + 3) / 4, "calls end when both legs are silent: %u",
+	      ctl->n_calls);
 	for (char id[16]; n-- > 0;) {
 		snprintf(id, sizeof(id), "n%u", n);
 		control_call_del(ctl, id, NULL);
 	}
 	defer_poll(ctl->defer);
-	check(ctl->ports[0].n == ports && ctl->n_free_slots == slots && ctl->n_calls == calls,
-	      "everything is back");
+	check(e->ports[0].n == 2 && e->n_free_slots == slots && ctl->n_calls == calls,
+	      "slots are back at once, ports are not");
+	media_tick(ctl, rte_rdtsc() + 9 * ctl->plane->tsc_hz);
+	check(e->ports[0].n == 2, "not before their time: %u", e->ports[0].n);
+	media_tick(ctl, rte_rdtsc() + 11 * ctl->plane->tsc_hz);
+	check(e->ports[0].n == ports && e->ports[0].n_waiting == 0, "everything is back");
+	for (unsigned i = 0; i < sizeof(ctl->plane->media[0]->ended); i++)
+		check(ctl->plane->media[0]->ended[i] == 0, "no mark is left at %u", 8 * i);
 }
 
 // A network that goes from one customer to another, in both orders of their files.
@@ -199,9 +208,10 @@ static void test_moved(struct control *ctl)
 	check(id != 0 && id != before, "the number rests: %u, now %u", before, id);
 	check(ctl->customer[id].plane->owner == !owner &&
 		      REF_OWNER(ctl->plane->sa_in[0x1001]) == !owner && call != NULL &&
-		      call->leg[0]->customer == id && call->leg[0]->owner == !owner &&
+		      call->media->pair->leg[0].customer == id &&
+		      call->media->pair->leg[0].owner == !owner &&
 		      REF_OWNER(ref_at(ctl, 10000)) == !owner &&
-		      REF_OWNER(call->leg[1]->peer) == !owner,
+		      REF_OWNER(call->media->pair->leg[1].peer) == !owner,
 	      "tunnel and call have moved with the customer");
 	check(strcmp(whose(ctl, 0), "acme") == 0, "and its domain");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control_bed.h"
 
+#include "media/media_priv.h"
 #include "view.h"
 
 #include <errno.h>
@@ -206,7 +207,8 @@ struct control *control_make(void)
 	setlinebuf(stdout);
 	if (config_load(path, &ctl->config, stdout) != 0 || plane_open(ctl, &err) < 0 ||
 	    defer_open(&ctl->defer, ctl->plane->qsbr, NULL, &err) < 0 ||
-	    calls_open(ctl, &err) < 0 || config_apply(ctl, ctl->config, &err) < 0)
+	    media_engine_open(ctl, &err) < 0 || calls_open(ctl, &err) < 0 ||
+	    config_apply(ctl, ctl->config, &err) < 0)
 		rte_panic("no control: %s\n", err.text);
 	return ctl;
 }
@@ -216,6 +218,7 @@ void control_end(struct control *ctl)
 	struct sa_pair *pair;
 
 	calls_close(ctl);
+	media_engine_close(ctl);
 	while ((pair = TAILQ_FIRST(&ctl->sas)) != NULL)
 		sa_remove(ctl, pair);
 	for (uint16_t i = 1; i < CUSTOMERS_MAX; i++)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Calls: who teaches a latch, where RTCP goes, and legs that are each other's peers.
 #include "ip/ip.h"
+#include "recording.h"
 #include "world.h"
 
 #include <stdio.h>
@@ -89,11 +90,20 @@ static void rtcp_apart(struct world *w)
 	struct leg_pair *call = call_make(w, (struct side){0, MEDIA_A, 11000, 0, 0, true, 0},
 					  (struct side){0, MEDIA_B, 21000, PLATFORM, 5000, 0, 0});
 
+	send_rtcp(w, INSIDE, PLATFORM, 5001, MEDIA_B, 21001);
+	check_drop(w, "RTCP: nobody is there yet", DROP_RTP_NO_PEER, 1);
 	send_rtp(w, OUTSIDE, STRANGER, 4000, MEDIA_A, 11000);
 	check_out(w, "RTP learned", OUT_PLAIN, INSIDE, 1);
 	world_mark(w);
 	send_rtcp(w, INSIDE, PLATFORM, 5001, MEDIA_B, 21001);
-	check_drop(w, "RTCP: nobody is there yet", DROP_RTP_NO_PEER, 1);
+	check_out(w, "RTCP: next to RTP", OUT_PLAIN, OUTSIDE, 1);
+	check_ends(w, "RTCP: next to RTP", MEDIA_A, 11001, STRANGER, 4001);
+	world_mark(w);
+	send_rtcp(w, INSIDE, PLATFORM + 1, 4001, MEDIA_A, 11001);
+	check_drop(w, "RTCP from another host", DROP_RTP_SOURCE, 1);
+	// Unless that is where it was signalled.
+	call->leg[0].guard.rtcp =
+		(struct latch_peer){rte_cpu_to_be_32(PLATFORM + 1), rte_cpu_to_be_16(4001)};
 	send_rtcp(w, INSIDE, PLATFORM + 1, 4001, MEDIA_A, 11001);
 	check_out(w, "RTCP learned", OUT_PLAIN, INSIDE, 1);
 	check_ends(w, "RTCP learned", MEDIA_B, 21001, PLATFORM, 5001);
@@ -232,6 +242,47 @@ static void circle(struct world *w)
 	call_free(two);
 }
 
+// A recorded leg's packets are copied as they came; where there is no room for copies, the call goes on.
+static void recorded(struct world *w)
+{
+	struct leg_pair *call = call_make(w, (struct side){0, MEDIA_A, 15000, 0, 0, true, 0},
+					  (struct side){0, MEDIA_B, 25000, PLATFORM, 5000, 0, 0});
+	struct leg *a = &call->leg[0];
+	struct worker *owner = w->worker[a->owner];
+	struct rte_mbuf *copy = NULL;
+
+	a->flags |= LEG_RECORD;
+	a->record = 77;
+	send_rtp(w, OUTSIDE, STRANGER, 4000, MEDIA_A, 15000);
+	check_out(w, "recorded, but nobody records", OUT_PLAIN, INSIDE, 1);
+	check(owner->records_lost == 1, "the lost copy is counted");
+	owner->record = rte_ring_create("record", 4, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	world_mark(w);
+	for (unsigned i = 0; i < 5; i++)
+		send_rtp(w, OUTSIDE, STRANGER, 4000, MEDIA_A, 15000);
+	world_run(w);
+	check(owner->records == 3 && owner->records_lost == 3, "three copies in a ring of three");
+	for (unsigned i = 0; i < 3; i++) {
+		check(rte_ring_sc_dequeue(owner->record, (void **)&copy) == 0, "copy %u", i);
+		struct record_mark mark = record_mark_get(copy);
+		check(mark.number == 77 && mark.tsc != 0 && mark.tsc <= rte_rdtsc(), "its mark");
+		check(pkt_ip(copy)->src_addr == rte_cpu_to_be_32(STRANGER) &&
+			      pkt_ip(copy)->dst_addr == rte_cpu_to_be_32(MEDIA_A),
+		      "as it came in");
+		rte_pktmbuf_free(copy);
+	}
+	world_mark(w);
+	send_rtp(w, OUTSIDE, STRANGER + 1, 4000, MEDIA_A, 15000);
+	check_drop(w, "who is refused is not recorded", DROP_RTP_SOURCE, 1);
+	check(owner->records == 3 && rte_ring_empty(owner->record), "nor counted");
+	rte_ring_free(owner->record);
+	owner->record = NULL;
+	owner->records = owner->records_lost = 0;
+	world_mark(w);
+	call_withdraw(w, call);
+	call_free(call);
+}
+
 void test_calls(void)
 {
 	struct world w;
@@ -253,6 +304,7 @@ void test_calls(void)
 		for (unsigned n = 1; n <= HOPS_MAX + 2; n++)
 			chain(&w, n);
 		circle(&w);
+		recorded(&w);
 		world_close(&w);
 	}
 }

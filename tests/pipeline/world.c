@@ -354,14 +354,30 @@ static void leg_make(struct world *w, struct leg *leg, const struct side *s)
 	leg_identity_set(leg, s->customer, rte_cpu_to_be_32(s->media), -1);
 	leg->local_port = rte_cpu_to_be_16(s->port);
 	leg->local_rtcp = rte_cpu_to_be_16((uint16_t)(s->port + !s->mux));
-	leg->latch = leg->rtcp_latch = s->open ? LATCH_OPEN : LATCH_FIXED;
-	leg->remote_ip = leg->out_ip = leg->rtcp_ip = rte_cpu_to_be_32(s->remote);
-	leg->remote_port = leg->out_port = rte_cpu_to_be_16(s->remote_port);
-	leg->rtcp_port = rte_cpu_to_be_16((uint16_t)(s->remote_port + !s->mux));
+	const struct latch_policy policy = {
+		.learn = s->open,
+		.strict = !s->open,
+		.first_come = true,
+	};
+	struct latch_peer peer = {rte_cpu_to_be_32(s->remote), rte_cpu_to_be_16(s->remote_port)};
+	leg_latch_set(leg, &policy, peer, (struct latch_peer){0}, w->plane->tsc_hz);
 	leg->rx.clock_mult = rtp_clock_mult(8000, w->plane->tsc_hz);
 	leg->id = w->next_slot++ % SLOTS;
 	leg->gen = ++w->plane->leg_slot[leg->id].gen;
 	w->plane->leg_slot[leg->id].leg = leg;
+}
+
+void call_publish(struct world *w, struct leg_pair *pair)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct leg *leg = &pair->leg[i];
+		uint32_t media = rte_be_to_cpu_32(leg->local_ip);
+		uint16_t port = rte_be_to_cpu_16(leg->local_port);
+		leg->peer = leg_peer_ref(leg, &pair->leg[!i]);
+		*ref_of(w, media, port) = leg_port_ref(leg, i == 1);
+		if (!(leg->flags & LEG_RTCP_MUX))
+			*ref_of(w, media, (uint16_t)(port + 1)) = leg_port_ref(leg, i == 1);
+	}
 }
 
 struct leg_pair *call_make(struct world *w, struct side a, struct side b)
@@ -373,14 +389,7 @@ struct leg_pair *call_make(struct world *w, struct side a, struct side b)
 		rte_panic("no memory for a call\n");
 	for (unsigned i = 0; i < 2; i++)
 		leg_make(w, &pair->leg[i], side[i]);
-	for (unsigned i = 0; i < 2; i++) {
-		struct leg *leg = &pair->leg[i];
-		ref_t ref = REF_MAKE(leg, leg->owner) | (i == 1 ? REF_SECOND : 0);
-		leg->peer = REF_MAKE(&pair->leg[!i], pair->leg[!i].owner);
-		*ref_of(w, side[i]->media, side[i]->port) = ref;
-		if (!side[i]->mux)
-			*ref_of(w, side[i]->media, (uint16_t)(side[i]->port + 1)) = ref;
-	}
+	call_publish(w, pair);
 	return pair;
 }
 

@@ -118,6 +118,8 @@ struct side {
 };
 
 struct leg_pair *call_make(struct world *w, struct side a, struct side b);
+// Its references anew, after changes of gate or SRTP contexts.
+void call_publish(struct world *w, struct leg_pair *pair);
 // Takes the call out of the tables; memory goes with call_free, as after a grace period.
 void call_withdraw(struct world *w, struct leg_pair *pair);
 void call_free(struct leg_pair *pair);
@@ -162,8 +164,13 @@ bool check(bool holds, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 bool check_drop(struct world *w, const char *name, enum drop_reason reason, unsigned n);
 bool check_out(struct world *w, const char *name, enum out_kind kind, unsigned which, unsigned n);
 
-void test_wire(void);      // test_wire.c: lengths, fragments, fuzz
-void test_customers(void); // test_customers.c: who reaches whom
-void test_calls(void);     // test_calls.c: latches, RTCP, hairpins
-void test_size(void);      // test_size.c: path MTU
-void test_workers(void);   // test_workers.c: handover
+void test_wire(void);         // test_wire.c: lengths, fragments, fuzz
+void test_customers(void);    // test_customers.c: who reaches whom
+void test_attack(void);       // test_attack.c: floods, forged RTCP, scans
+void test_calls(void);        // test_calls.c: latches, RTCP, hairpins
+void test_size(void);         // test_size.c: path MTU
+void test_workers(void);      // test_workers.c: handover
+void test_srtp(void);         // test_srtp.c: SRTP legs, with libsrtp2 as their peers
+void test_media(void);        // test_media.c: the media engine's ports and timers
+void test_media_change(void); // test_media_change.c: what a change keeps
+void test_punt(void);         // test_punt.c: to the kernel

@@ -200,7 +200,8 @@ Test(table, is_sound)
 			cr_assert_lt(strlen(a->name), 30);
 			cr_assert_eq(strspn(a->name, "abcdefghijklmnopqrstuvwxyz_"),
 				     strlen(a->name));
-			cr_assert(a->type != API_UINT || strstr(a->spec, "..") != NULL);
+			cr_assert((a->type != API_UINT && a->type != API_REAL) ||
+				  strstr(a->spec, "..") != NULL);
 			cr_assert(a->type != API_CHOICE || strchr(a->spec, '|') != NULL);
 			cr_assert(!(a->how & API_POS) || a->type != API_BOOL);
 			// A required one after an optional one could not be told apart.
@@ -241,8 +242,13 @@ Test(table, arguments)
 	check("ping", "{\"x\":1}", "takes no arguments");
 	check("ping", "[]", "object");
 	check("show call", NULL, "needs id");
-	check("show call", "{\"id\":\"\"}", "no name");
-	check("show call", "{\"id\":\"a b\"}", "no name");
+	check("show call", "{\"id\":\"\"}", "no call's id");
+	check("show call", "{\"id\":\"a b\"}", "no call's id");
+	check("show call", "{\"id\":\"a(b)\\\\x20c@h;x\"}", NULL);
+	check("call del", "{\"id\":\"a(b)\"}", "no name");
+	check("show calls", "{\"min_loss\":0.5,\"max_mos\":3}", NULL);
+	check("show calls", "{\"min_loss\":-0.1}", "a number, 0..100");
+	check("show calls", "{\"min_loss\":\"1\"}", "a number, 0..100");
 	check("show call", "{\"id\":null}", "string");
 	check("show sas", "{\"costumer\":\"a\"}", "did you mean customer?");
 	check("show sas", "{\"limit\":0}", NULL);

@@ -79,7 +79,7 @@ Test(config, good_ports_and_media)
 Test(config, good_customer)
 {
 	struct config *c = load_good();
-	cr_assert_eq(c->n_customers, 2);
+	cr_assert_eq(c->n_customers, 3);
 	const struct config_customer *k = c->customers;
 	cr_expect_str_eq(k->name, "acme");
 	cr_expect_str_eq(k->file, "customers.d/acme.yaml");
@@ -186,7 +186,7 @@ Test(config, defaults)
 	cr_expect_eq(c->control_cpu, -1);
 	cr_expect_eq(c->idle, IDLE_POLL);
 	cr_expect_eq(c->hugepages, HUGE_AUTO);
-	cr_expect_eq(c->memory_mb, 512);
+	cr_expect_eq(c->memory_mb, 768);
 	cr_expect_eq(c->mbufs, 65536);
 	cr_expect_eq(c->max_calls, 50000);
 	cr_expect_eq(c->max_sas, 8192);
@@ -251,7 +251,7 @@ Test(config, other_files_are_not_read)
 	config_lab_write("customers.d/README", 0644, "[");
 	char *report = config_lab_load(&c);
 	cr_assert_str_empty(report, "%s", report);
-	cr_expect_eq(c->n_customers, 2);
+	cr_expect_eq(c->n_customers, 3);
 	free(report);
 	config_free(c);
 }
@@ -304,9 +304,14 @@ Test(config, static_changes)
 		{"sas: 100", "sas: 101", "limits.sas"},
 		{"customers: 10", "customers: 11", "limits.customers"},
 		{"punt_rate: 2000", "punt_rate: 100", "limits.punt_rate"},
+		{"punt_rate: 2000", "punt_rate: 2000, port_quarantine: 11",
+		 "limits.port_quarantine"},
+		{"punt_rate: 2000", "punt_rate: 2000, punt_source_rate: 100",
+		 "limits.punt_source_rate"},
 		{"log: notice", "run_dir: /run/other", "run_dir"},
 		{"group: trunkline", "socket: /run/x.sock", "api.socket"},
 		{"group: trunkline", "group: other", "api.group"},
+		{"log: notice", "control: { ng: [127.0.0.1:2223] }", "control.ng"},
 		{"mtu: 1500", "mtu: 1600", "ports[0].mtu"},
 		{"vlan: 100", "vlan: 101", "ports[0].vlan"},
 		{"queues: 4", "queues: 5", "ports[0].queues"},

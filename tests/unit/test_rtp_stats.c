@@ -11,6 +11,7 @@
 // A stream of 160-sample packets on a perfect clock.
 struct source {
 	struct rtp_stats s;
+	struct rtp_detail d;
 	uint64_t now;
 	uint32_t ssrc, ts;
 };
@@ -25,7 +26,7 @@ static struct source source_make(void)
 
 static void send(struct source *f, uint16_t seq)
 {
-	rtp_stats_update(&f->s, seq, f->ssrc, f->ts, 172, f->now);
+	rtp_stats_update(&f->s, &f->d, seq, f->ssrc, f->ts, 172, f->now);
 	f->now += PTIME;
 	f->ts += 160;
 }
@@ -251,7 +252,7 @@ Test(rtp_stats, jitter_follows_the_rfc)
 	for (uint32_t i = 0; i < 20000; i++) {
 		x = x * 6364136223846793005ULL + 1442695040888963407ULL;
 		double delay = (double)(x >> 40) / (1 << 24) * 0.030; // 0 to 30 ms
-		rtp_stats_update(&f.s, (uint16_t)i, f.ssrc, f.ts, 172,
+		rtp_stats_update(&f.s, &f.d, (uint16_t)i, f.ssrc, f.ts, 172,
 				 f.now + (uint64_t)(delay * (double)HZ));
 		if (i > 0)
 			jitter += (fabs(delay - last) - jitter) / 16;

@@ -46,18 +46,19 @@ def sa_change(world, pop, gateway, t):
 
 def call_change(world, pop, _gateway, t):
     """A call of the configuration goes, one of the CLI takes its ports."""
-    before = drops_of(pop).get("no-call", 0)
+    before = drops_of(pop).get("call-ended", 0)
     pop.cli("call", "del", "call0")
     lost = Traffic(world, 1, 1).result()
     expect_equal(lost["received"], 0, "packets that passed without a call")
-    expect(drops_of(pop).get("no-call", 0) >= before + lost["sent"], "no-call does not count them")
+    expect(drops_of(pop).get("call-ended", 0) >= before + lost["sent"],
+           "call-ended does not count them")
     pop.cli("call", "add", "byhand", "--a-media", w.MEDIA_OUTSIDE, "--a-port", "10000",
             "--a-customer", "acme", "--b-media", w.MEDIA_INSIDE, "--b-remote",
             f"{w.PLATFORM}:4000")
     warm_up(world, 1)
     result = Traffic(world, 1, 2).result()
     expect_clean(result)
-    t.proved(f"0 of {lost['sent']} packets passed without the call (no-call), "
+    t.proved(f"0 of {lost['sent']} packets passed without the call (call-ended), "
              f"{result['received']} of {result['sent']} with that of \"call add\"")
 
 

@@ -16,6 +16,29 @@ def speak(text, directory):
     return wav, done.stdout
 
 
+def speak_alaw(text, directory, name, voice="en-us", seconds=None, before=0.0, after=0.0):
+    """A WAV at 8 kHz that G.711 A-law carries without loss, with silence before and after; and the PCM of
+    its speech, whole 20 ms."""
+    spoken, path = (os.path.join(directory, name + x) for x in ("-spoken.wav", ".wav"))
+    subprocess.run(["espeak-ng", "-v", voice, "-s", "150", "-w", spoken, text], check=True)
+    size = [] if seconds is None else ["-af", f"apad=whole_dur={seconds}", "-t", str(seconds)]
+    alaw = subprocess.run([*FFMPEG, "-i", spoken, "-ar", "8000", "-ac", "1", *size, "-f", "alaw", "-"],
+                          stdout=subprocess.PIPE, check=True).stdout
+    alaw = alaw[:len(alaw) // 160 * 160]
+    quiet = [b"\xd5" * int(s * 50) * 160 for s in (before, after)]
+    pcm = subprocess.run([*FFMPEG, "-f", "alaw", "-ar", "8000", "-ac", "1", "-i", "-", "-f", "s16le",
+                          "-"], input=quiet[0] + alaw + quiet[1], stdout=subprocess.PIPE, check=True).stdout
+    write_pcm(path, pcm)
+    return path, pcm[len(quiet[0]) * 2:][:len(alaw) * 2]
+
+
+def write_pcm(path, pcm):
+    with open(path, "wb") as f:
+        f.write(b"RIFF" + struct.pack("<L", 36 + len(pcm)) + b"WAVEfmt "
+                + struct.pack("<LHHLLHH", 16, 1, 1, 8000, 16000, 2, 16)
+                + b"data" + struct.pack("<L", len(pcm)) + pcm)
+
+
 def ffmpeg_rtp(wav, address, port, local_port):
     """The command that sends a WAV as RTP: 20 ms a packet, in real time, with RTCP."""
     url = (f"rtp://{address}:{port}?localrtpport={local_port}&localrtcpport={local_port + 1}"

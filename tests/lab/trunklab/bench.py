@@ -10,7 +10,7 @@ from .esp import Tunnel
 from .report import expect, expect_equal
 
 PORT_A, PORT_B, PLATFORM_PORT = 10000, 20000, 4000
-NOISE = {"punt-limit", "not-for-us", "ethertype"}  # what the kernels' own chatter may cause
+NOISE = {"punt-limit", "punt-source", "not-for-us", "ethertype"}  # what the kernels' own chatter may cause
 PHONE_OF = {"acme": w.PHONE, "cbc": "192.0.2.130", "nat": "192.0.2.200"}
 OFFSET = {"acme": 0, "cbc": 2, "nat": 4}
 

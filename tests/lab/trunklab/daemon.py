@@ -24,7 +24,8 @@ def pop_config(world, workers=1, **more):
         "workers": [have[(1 + i) % len(have)] for i in range(workers)],
         "idle": "sleep",
         "memory": {
-            "hugepages": "auto" if has_real_root() else "off",
+            "hugepages": os.environ.get("TRUNKLINE_LAB_HUGEPAGES")
+            or ("auto" if has_real_root() else "off"),
             "megabytes": 512,
             "mbufs": 16384,
         },
@@ -53,6 +54,18 @@ def customer_config(name, sas, domain=None, **more):
         "allow": ["198.18.20.0/24 any"],
         "sas": sas,
     }
+    config.update(more)
+    return config
+
+
+def ike_customer_config(name, psk, ike=None, domain=None, gateway=w.GATEWAY, **more):
+    """A customer whose gateway negotiates by IKE: the PoP's configuration needs ike={}. ike: what the
+    defaults don't have. gateway None: not known, which needs ike's remote_id. psk is written to a file
+    of its own, beside the customer's; None: there is no such file."""
+    config = {"name": name, "tier": "none", "domain": domain or [w.PHONES],
+              "allow": ["198.18.20.0/24 any"], "ike": ike or {}, "_psk": psk}
+    if gateway:
+        config["gateway"] = gateway
     config.update(more)
     return config
 
@@ -90,15 +103,20 @@ class Daemon:
         for old in os.listdir(directory):
             os.unlink(os.path.join(directory, old))
         self.config["run_dir"] = self.run_dir
-        self.write_file(self.file, self.config)
+        self.write_file(self.file, yaml.safe_dump(self.config, sort_keys=False))
         for customer in self.customers:
-            self.write_file(os.path.join(directory, customer["name"] + ".yaml"), customer)
+            path = os.path.join(directory, customer["name"])
+            self.write_file(path + ".yaml",
+                            yaml.safe_dump({k: v for k, v in customer.items() if k[0] != "_"},
+                                           sort_keys=False))
+            if customer.get("_psk"):
+                self.write_file(path + ".psk", customer["_psk"] + "\n")
 
     @staticmethod
-    def write_file(path, content):
+    def write_file(path, text):
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fd, "w", encoding="utf-8") as f:
-            yaml.safe_dump(content, f, sort_keys=False)
+            f.write(text)
 
     @staticmethod
     def binary(name):

@@ -245,7 +245,8 @@ class World:
         keep = os.environ.get("TRUNKLINE_LAB_KEEP")
         if keep:
             shutil.copytree(self.dir, keep, dirs_exist_ok=True,
-                            ignore=lambda d, names: [n for n in names if n.endswith(".sock")])
+                            ignore=lambda d, names: [n for n in names if not os.path.isdir(
+                                os.path.join(d, n)) and not os.path.isfile(os.path.join(d, n))])
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""As many calls as the defaults allow, held at once: what they take, and that the daemon answers."""
+import json
+import os
+import socket
+import struct
+import time
+
+from trunklab import world as w
+from trunklab.daemon import Daemon, pop_config
+from trunklab.report import Report, expect, expect_equal
+
+CALLS = 5000 if w.quick() else 50000
+ADDRESSES = 8  # a side: ports for all calls four times over, so that those of ended calls can rest
+UNDER_WAY = 64
+
+
+class Api:
+    """The control socket; requests overtake the answers to those before."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(60)
+        self.sock.connect(path)
+        self.file = self.sock.makefile("rb")
+
+    def send(self, cmd, **args):
+        data = json.dumps({"v": 1, "cmd": cmd, "args": args}).encode()
+        self.sock.sendall(struct.pack(">I", len(data)) + data)
+
+    def receive(self):
+        answer = json.loads(self.file.read(struct.unpack(">I", self.file.read(4))[0]))
+        expect(answer["ok"], f"the API says {answer}")
+        return answer.get("data")
+
+    def ask(self, cmd, **args):
+        self.send(cmd, **args)
+        return self.receive()
+
+    def all(self, requests):
+        """Seconds that they take, a few under way at a time."""
+        began, under_way = time.monotonic(), 0
+        for cmd, args in requests:
+            self.send(cmd, **args)
+            under_way += 1
+            if under_way == UNDER_WAY:
+                self.receive()
+                under_way -= 1
+        for _ in range(under_way):
+            self.receive()
+        return time.monotonic() - began
+
+
+def outside(i):
+    return f"198.18.30.{10 + i % ADDRESSES}"
+
+
+def inside(i):
+    return f"198.18.30.{20 + i % ADDRESSES}"
+
+
+def adds():
+    for i in range(CALLS):
+        yield "call add", {"id": f"call-{i}", "timeout": 3600, "a_media": outside(i),
+                           "a_remote": f"{w.GATEWAY}:{10000 + i % 50000}", "b_media": inside(i),
+                           "b_remote": f"{w.PLATFORM}:{10000 + i % 50000}"}
+
+
+def dels():
+    for i in range(CALLS):
+        yield "call del", {"id": f"call-{i}"}
+
+
+def held(daemon, t):
+    """Three times all calls, and what they take of memory: once the heap has its shape, no more each time."""
+    api = Api(daemon.socket)
+    before = daemon.rss_kb()
+    peak, rates = [], []
+    for _ in range(3):
+        seconds = api.all(adds())
+        expect_equal(api.ask("status")["calls"]["total"], CALLS, "calls")
+        peak.append(daemon.rss_kb())
+        rates.append(CALLS / seconds)
+        if CALLS == 50000:
+            done = daemon.cli_text("call", "add", "more", "--a-media", outside(0), "--b-media", inside(0))
+            expect("Parallel session limit reached" in done.stderr, f"one more: {done.stderr}")
+        api.all(dels())
+        expect_equal(api.ask("status")["calls"]["total"], 0, "calls afterwards")
+        time.sleep(1)  # what workers may still look at is freed a little later, before the next round
+    expect(peak[2] < peak[1] * 1.05 + 2000, f"memory grows: {peak} kB")
+    t.proved(f"{CALLS} calls three times, {min(rates):.0f} set up a second, "
+             f"{(peak[0] - before) * 1024 / CALLS:.0f} bytes each beside the pools; "
+             f"{peak[0] // 1024}, {peak[1] // 1024} and {peak[2] // 1024} MB resident")
+
+
+def answers(daemon, t):
+    """With all of them there, orders and filters find the few, and nothing waits long."""
+    api = Api(daemon.socket)
+    api.all(adds())
+    other, waits, views = Api(daemon.socket), [], []
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        began = time.monotonic()
+        page = api.ask("show calls", sort="loss", limit=40)
+        views.append(time.monotonic() - began)
+        for _ in range(20):
+            began = time.monotonic()
+            other.ask("ping")
+            waits.append(time.monotonic() - began)
+            time.sleep(0.005)
+    expect_equal((page["total"], len(page["calls"])), (CALLS, 40), "calls of a view")
+    expect_equal(api.ask("show call", id=f"call-{CALLS - 1}")["id"], f"call-{CALLS - 1}", "the last call")
+    expect_equal(api.ask("show calls", id="call-123", state="silent")["total"],
+                 len([i for i in range(CALLS) if f"call-{i}".startswith("call-123")]), "silent ones")
+    waits.sort()
+    p99 = waits[len(waits) * 99 // 100] * 1000
+    expect(p99 < 100, f"ping takes {p99:.1f} ms")
+    t.proved(f"of {CALLS} calls the worst 40 in {max(views) * 1000:.0f} ms at most; ping meanwhile: "
+             f"p99 {p99:.2f} ms")
+
+
+def main():
+    report = Report("held")
+    with w.World() as world:
+        config = pop_config(world)
+        config["memory"] = {"hugepages": config["memory"]["hugepages"]}  # sizes are the defaults
+        config["media"] = [{"address": at(i), "ports": "4000-63999", "on": on}
+                           for at, on in ((outside, "outside"), (inside, "inside"))
+                           for i in range(ADDRESSES)]
+        daemon = Daemon(world, config, []).start()
+        report.on_failure.append(lambda: print(daemon.log_tail(5)))
+        with report.test("held") as t:
+            held(daemon, t)
+        with report.test("answers") as t:
+            answers(daemon, t)
+    return report.close()
