@@ -13,16 +13,19 @@ SOURCES = git ls-files --cached --others --exclude-standard -- '*.c' '*.h'
 all: $(BUILD)/build.ninja ## build everything into build/
 	@ninja -C $(BUILD)
 
-$(BUILD)/build.ninja:
+# charon's plugin is built once the headers are there
+$(BUILD)/build.ninja: $(wildcard strongswan/include/version)
 	@for tool in meson ninja pkg-config; do command -v $$tool >/dev/null || \
 		{ echo "make: there is no $$tool here; make deps installs what is missing" >&2; exit 1; }; done
-	@meson setup $(BUILD) $(MESON_FLAGS)
+	@meson setup $$([ -f $@ ] && echo --reconfigure) $(BUILD) $(MESON_FLAGS)
+	@touch $@
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-deps: ## install the Debian packages of config/debian-packages.txt that are missing
+deps: ## install missing packages of config/debian-packages.txt, fetch strongSwan's headers
 	@config/install-packages
+	@config/strongswan-headers
 
 demo: deps ## a call through a tunnel on this machine, with real audio
 	@$(MAKE) --no-print-directory all
@@ -31,12 +34,12 @@ demo: deps ## a call through a tunnel on this machine, with real audio
 test: deps ## every test, as CI runs them
 	@$(PYTHON) tests/run
 
-bench: deps ## how fast, compared with raw crypto and testpmd
+bench: deps ## how fast, compared with raw crypto and testpmd; some 12 minutes
 	@$(MAKE) --no-print-directory all
 	@config/install-packages config/debian-packages-bench.txt
 	@BUILD=$(BUILD) bench/run
 
-bench-quick: deps ## the same, shorter and less exact
+bench-quick: deps ## the main cases of it, in a minute
 	@$(MAKE) --no-print-directory all
 	@mkdir -p bench/out
 	@$(BUILD)/bench/trunkline-bench quick --json bench/out/quick.json
