@@ -133,14 +133,30 @@ static void grid(struct bench *b, case_fn fn)
 	}
 }
 
+static void srtp_case(struct bench *b, case_fn fn, unsigned suite, uint32_t calls)
+{
+	for (unsigned out = 0; out < 2; out++)
+		fn(b, &(struct path_case){out ? SCENE_PLAIN_SRTP : SCENE_SRTP_PLAIN,
+					  SUITE_AES_GCM_128, false, calls, 0, BURST_DEFAULT,
+					  INNER_G711, (enum srtp_suite)suite});
+}
+
 // Each suite in and out, at 10,000 calls.
 static void srtp_grid(struct bench *b, case_fn fn)
 {
 	for (unsigned s = SRTP_NONE + 1; s < SRTP_SUITE_COUNT; s++)
-		for (unsigned out = 0; out < 2; out++)
-			fn(b, &(struct path_case){out ? SCENE_PLAIN_SRTP : SCENE_SRTP_PLAIN,
-						  SUITE_AES_GCM_128, false, 10000, 0, BURST_DEFAULT,
-						  INNER_G711, (enum srtp_suite)s});
+		srtp_case(b, fn, s, 10000);
+}
+
+// The usual suites with other numbers of calls: what of the cost is the calls' memory.
+static void srtp_grid_calls(struct bench *b, case_fn fn)
+{
+	for (unsigned n = 0; n < RTE_DIM(grid_calls); n++) {
+		if (grid_calls[n] == 10000)
+			continue;
+		srtp_case(b, fn, SRTP_AES_CM_128_80, grid_calls[n]);
+		srtp_case(b, fn, SRTP_AEAD_128, grid_calls[n]);
+	}
 }
 
 int cmd_path(struct bench *b, int argc, char **argv)
@@ -152,6 +168,7 @@ int cmd_path(struct bench *b, int argc, char **argv)
 	path_head();
 	grid(b, path_run);
 	srtp_grid(b, path_run);
+	srtp_grid_calls(b, path_run);
 	return (int)b->failed;
 }
 
@@ -170,6 +187,7 @@ int cmd_list(struct bench *b, int argc, char **argv)
 	(void)argv;
 	grid(b, case_list);
 	srtp_grid(b, case_list);
+	srtp_grid_calls(b, case_list);
 	return 0;
 }
 
