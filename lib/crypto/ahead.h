@@ -8,25 +8,20 @@
 #include <stdint.h>
 
 #define AHEAD_MAX 64
-#define AHEAD_LINES_MAX 6 // cache lines of one packet that are worth it
 
 struct ahead {
 	uint32_t n, at; // noted; brought in
-	struct {
-		const uint8_t *data;
-		uint32_t lines;
-	} mem[AHEAD_MAX];
+	uint32_t bytes; // of the longest: packets of a burst are much alike
+	const uint8_t *data[AHEAD_MAX];
 };
 
 // Notes len bytes at data; what does not fit is forgotten. Any address will do, it is only a hint.
 static inline void ahead_note(struct ahead *a, const void *data, uint32_t len)
 {
-	uint32_t lines = (len + 63) / 64;
-
 	if (a->n == AHEAD_MAX)
 		return;
-	a->mem[a->n].data = data;
-	a->mem[a->n++].lines = lines < AHEAD_LINES_MAX ? lines : AHEAD_LINES_MAX;
+	a->data[a->n++] = data;
+	a->bytes = len > a->bytes ? len : a->bytes;
 }
 
 // Brings in one of those noted, to be written.
@@ -34,13 +29,30 @@ static inline void ahead_step(struct ahead *a)
 {
 	if (a->at >= a->n)
 		return;
-	const uint8_t *data = a->mem[a->at].data;
-	uint32_t lines = a->mem[a->at++].lines;
-	for (uint32_t i = 0; i < lines; i++)
-		line_own(data + i * 64);
+	const uint8_t *data = a->data[a->at++];
+	switch ((a->bytes + 63) / 64) {
+	default:
+		line_own(data + 5 * 64);
+		__attribute__((fallthrough));
+	case 5:
+		line_own(data + 4 * 64);
+		__attribute__((fallthrough));
+	case 4:
+		line_own(data + 3 * 64);
+		__attribute__((fallthrough));
+	case 3:
+		line_own(data + 2 * 64);
+		__attribute__((fallthrough));
+	case 2:
+		line_own(data + 64);
+		__attribute__((fallthrough));
+	case 1:
+	case 0:
+		line_own(data);
+	}
 }
 
 static inline void ahead_clear(struct ahead *a)
 {
-	a->n = a->at = 0;
+	a->n = a->at = a->bytes = 0;
 }

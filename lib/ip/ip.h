@@ -13,14 +13,13 @@
 #include <stdint.h>
 #include <string.h>
 
-// Adds up to 16 bits with end-around carry.
+// Adds up to 16 bits with end-around carry: the upper half of a word and its rotation is the sum of its
+// halves, with the carry of the lower half.
 static inline uint16_t cksum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+
+	return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
 }
 
 // Ones' complement sum of the 20 bytes of a header without options, neither folded nor inverted.

@@ -19,26 +19,26 @@ static inline uint64_t mac48(const void *p)
 	return v & 0xffffffffffffULL;
 }
 
-// Takes a VLAN tag out, so that an untagged Ethernet header lies right in front of the payload.
-static const struct port *port_of(struct worker *w, struct rte_mbuf *m)
+static inline const struct port *port_number(const struct plane *p, uint8_t port)
 {
-	const struct plane *p = w->plane;
+	return port == 0 ? NULL : &p->port[port - 1];
+}
+
+// Takes the tag out, so that an untagged Ethernet header lies right in front of the payload.
+static const struct port *port_of_vlan(struct worker *w, struct rte_mbuf *m)
+{
 	const struct device *d = w->from;
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
-	uint8_t port = d->port_untagged;
+	const struct rte_vlan_hdr *vlan = (const struct rte_vlan_hdr *)(eth + 1);
 
-	if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN))) {
-		const struct rte_vlan_hdr *vlan = (const struct rte_vlan_hdr *)(eth + 1);
-		if (rte_pktmbuf_data_len(m) < sizeof(*eth) + sizeof(*vlan))
-			return NULL;
-		uint16_t vid = rte_be_to_cpu_16(vlan->vlan_tci) & 0xfff;
-		port = vid == 0 ? port
-				: d->port_of_vlan[vid]; // 802.1p: priority-tagged is untagged
-		uint8_t *start = rte_pktmbuf_mtod(m, uint8_t *);
-		memmove(start + sizeof(*vlan), start, 2 * RTE_ETHER_ADDR_LEN);
-		rte_pktmbuf_adj(m, sizeof(*vlan));
-	}
-	return port == 0 ? NULL : &p->port[port - 1];
+	if (rte_pktmbuf_data_len(m) < sizeof(*eth) + sizeof(*vlan))
+		return NULL;
+	uint16_t vid = rte_be_to_cpu_16(vlan->vlan_tci) & 0xfff;
+	uint8_t *start = rte_pktmbuf_mtod(m, uint8_t *);
+	memmove(start + sizeof(*vlan), start, 2 * RTE_ETHER_ADDR_LEN);
+	rte_pktmbuf_adj(m, sizeof(*vlan));
+	// 802.1p: priority-tagged is untagged
+	return port_number(w->plane, vid == 0 ? d->port_untagged : d->port_of_vlan[vid]);
 }
 
 // Everything but plain IPv4 unicast to the port's own link address.
@@ -68,6 +68,14 @@ static uint8_t classify_fragment(struct rte_mbuf *m, const struct rte_ipv4_hdr *
 	return STAGE_exception;
 }
 
+// Multicast and above, loopback, none (RFC 1122 section 3.2.1.3).
+static inline bool source_is_no_host(uint32_t ip)
+{
+	uint32_t first = ip & 0xff;
+
+	return (first >= 224) | (first == 127) | (ip == 0);
+}
+
 static uint8_t classify_ipv4(struct worker *w, struct rte_mbuf *m, const struct port *port)
 {
 	const struct rte_ipv4_hdr *ip = pkt_ip(m);
@@ -75,7 +83,6 @@ static uint8_t classify_ipv4(struct worker *w, struct rte_mbuf *m, const struct 
 
 	if (unlikely(have < sizeof(*ip)))
 		return pkt_drop(m, DROP_IP_TRUNCATED);
-	uint32_t first = ip->src_addr & 0xff;
 	uint32_t total = rte_be_to_cpu_16(ip->total_length);
 	if (unlikely(ip->version_ihl != 0x45)) {
 		if (ip->version != 4 || ip->ihl < 5 || total < ip->ihl * 4u)
@@ -88,7 +95,7 @@ static uint8_t classify_ipv4(struct worker *w, struct rte_mbuf *m, const struct 
 		return pkt_drop(m, DROP_IP_TRUNCATED);
 	if (unlikely(!w->from->rx_cksum_ok && !ip4_header_ok(ip)))
 		return pkt_drop(m, DROP_IP_CHECKSUM);
-	if (unlikely(first >= 224 || first == 127 || ip->src_addr == 0))
+	if (unlikely(source_is_no_host(ip->src_addr)))
 		return pkt_drop(m, DROP_IP_SOURCE);
 	m->data_len = (uint16_t)total;
 	m->pkt_len = total;
@@ -127,18 +134,22 @@ static inline void count_add(struct worker *w, struct run *r, uint8_t port, uint
 	r->bytes += len;
 }
 
-static inline uint8_t classify_one(struct worker *w, struct rte_mbuf *m, struct run *c)
+// flags: those that stay. port: of untagged packets.
+static inline uint8_t classify_one(struct worker *w, struct rte_mbuf *m, uint8_t flags,
+				   const struct port *port, struct run *c)
 {
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
-	struct pkt_tag tag = {0};
+	struct pkt_tag tag = {.flags = flags};
 
 	memcpy(pkt_tag(m), &tag, sizeof(tag));
 	if (unlikely(rte_pktmbuf_data_len(m) < sizeof(*eth) || m->nb_segs != 1))
 		return pkt_drop(m, DROP_RX_MALFORMED);
-	const struct port *port = port_of(w, m);
+	if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN))) {
+		port = port_of_vlan(w, m);
+		eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	}
 	if (unlikely(port == NULL))
 		return pkt_drop(m, DROP_VLAN_UNKNOWN);
-	eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
 	count_add(w, c, port->index, rte_pktmbuf_data_len(m));
 	pkt_port_set(m, port->index);
 	rte_pktmbuf_adj(m, sizeof(*eth));
@@ -148,13 +159,16 @@ static inline uint8_t classify_one(struct worker *w, struct rte_mbuf *m, struct 
 	return classify_other(m, eth, port);
 }
 
-// A guess that this one is plain IPv4: if not, some other entry is brought in.
+// A guess that this one is plain IPv4: if not, some other entry is brought in. ESP's entries are few and dense.
 static inline void entry_prefetch(const struct plane *p, const struct rte_mbuf *m)
 {
 	const struct rte_ipv4_hdr *ip =
 		rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN);
-	const ref_t *entry = dispatch_entry(p, ip, m->data_len - RTE_ETHER_HDR_LEN);
+	int len = m->data_len - RTE_ETHER_HDR_LEN;
 
+	if (unlikely(len < (int)sizeof(*ip)) || ip->next_proto_id != IPPROTO_UDP)
+		return;
+	const ref_t *entry = dispatch_entry(p, ip, len);
 	if (entry != NULL)
 		rte_prefetch0(entry);
 }
@@ -167,19 +181,22 @@ static inline uint16_t bring_from(const struct worker *w, const uint8_t *next)
 
 void stage_classify(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
-	bool traced = w->trace != NULL;
+	const struct port *untagged = port_number(w->plane, w->from->port_untagged);
+	uint8_t keep = w->trace != NULL ? PKT_TRACED : 0;
+	unsigned header = w->chain.headers, entry = w->chain.entries;
 	struct run run = {0};
 
-	for (uint16_t i = w->chain.headers; i < n && i < AHEAD; i++)
-		line_own(rte_pktmbuf_mtod(pkt[i], void *));
-	for (uint16_t i = 0; i < n; i++) {
-		if (i + AHEAD < n && i + AHEAD >= w->chain.headers)
-			line_own(rte_pktmbuf_mtod(pkt[i + AHEAD], void *));
-		if (i + ENTRY_AHEAD < n && i + ENTRY_AHEAD >= w->chain.entries)
-			entry_prefetch(w->plane, pkt[i + ENTRY_AHEAD]);
-		uint8_t kept = traced ? pkt_tag(pkt[i])->flags & PKT_TRACED : 0;
-		next[i] = classify_one(w, pkt[i], &run);
-		pkt_tag(pkt[i])->flags |= kept;
+	for (; header < n && header < AHEAD; header++)
+		line_own(rte_pktmbuf_mtod(pkt[header], void *));
+	for (unsigned i = 0; i < n; i++) {
+		if (header < n && header <= i + AHEAD) {
+			line_own(rte_pktmbuf_mtod(pkt[header], void *));
+			header++;
+		}
+		if (entry < n && entry <= i + ENTRY_AHEAD)
+			entry_prefetch(w->plane, pkt[entry++]);
+		uint8_t kept = keep == 0 ? 0 : pkt_tag(pkt[i])->flags & keep;
+		next[i] = classify_one(w, pkt[i], kept, untagged, &run);
 	}
 	count_flush(w, &run);
 	dispatch_bring(w, pkt, n, next, bring_from(w, next));

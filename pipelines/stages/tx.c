@@ -40,29 +40,51 @@ void tx_frame(struct worker *w, uint16_t device, struct rte_mbuf *m)
 	frame_queue(w, device, m);
 }
 
-// Packets and bytes of a run of packets by one port.
+// A run of packets by one port.
 struct run {
 	uint64_t bytes;
 	uint32_t packets, port;
+	int device; // whose transmit buffer takes them; negative: none
 };
 
-static inline void run_flush(struct worker *w, struct run *r, uint32_t port)
+#define RUN_NONE PORTS_MAX
+
+static inline void run_end(struct worker *w, const struct run *r)
 {
+	if (unlikely(r->port == RUN_NONE))
+		return;
 	w->tx_packets[r->port] += r->packets;
 	w->tx_bytes[r->port] += r->bytes;
-	*r = (struct run){.port = port};
+}
+
+static struct run run_begin(const struct worker *w, uint32_t index)
+{
+	const struct port *port = &w->plane->port[index];
+	bool ours = w->plane->device[port->device].txq[w->id] >= 0;
+
+	return (struct run){.port = index, .device = port->up && ours ? port->device : -1};
+}
+
+// Why it can't go out here.
+static uint8_t tx_refused(struct worker *w, struct rte_mbuf *m, const struct nexthop *nh)
+{
+	const struct port *port = &w->plane->port[nh->port];
+
+	if (!port->up)
+		return pkt_drop(m, DROP_PORT_DOWN);
+	return pkt_handover(m, w->plane->device[port->device].tx_owner, STAGE_tx, nh->index, 0);
 }
 
 static inline uint8_t tx_one(struct worker *w, struct rte_mbuf *m, struct run *r)
 {
 	const struct nexthop *nh = pkt_obj(m);
-	const struct port *port = &w->plane->port[nh->port];
 
-	if (unlikely(!port->up))
-		return pkt_drop(m, DROP_PORT_DOWN);
-	if (unlikely(w->plane->device[port->device].txq[w->id] < 0))
-		return pkt_handover(m, w->plane->device[port->device].tx_owner, STAGE_tx, nh->index,
-				    0);
+	if (unlikely(nh->port != r->port)) {
+		run_end(w, r);
+		*r = run_begin(w, nh->port);
+	}
+	if (unlikely(r->device < 0))
+		return tx_refused(w, m, nh);
 	uint8_t *l2 = rte_pktmbuf_mtod(m, uint8_t *) - nh->l2_len;
 	memcpy(l2, nh->l2, 14);
 	if (unlikely(nh->l2_len == 18))
@@ -72,21 +94,19 @@ static inline uint8_t tx_one(struct worker *w, struct rte_mbuf *m, struct run *r
 	m->data_len = len;
 	m->pkt_len = len;
 	m->ol_flags &= RTE_MBUF_F_EXTERNAL; // whose the buffer is, the driver's free has to know
-	if (unlikely(nh->port != r->port))
-		run_flush(w, r, nh->port);
 	r->packets++;
 	r->bytes += len;
-	frame_queue(w, port->device, m);
+	frame_queue(w, (uint16_t)r->device, m);
 	return STAGE_KEPT;
 }
 
 void stage_tx(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
-	struct run run = {0};
+	struct run run = {.port = RUN_NONE};
 
 	for (uint16_t i = 0; i < n; i++) {
 		chain_object(w);
 		next[i] = tx_one(w, pkt[i], &run);
 	}
-	run_flush(w, &run, 0);
+	run_end(w, &run);
 }
