@@ -56,7 +56,7 @@ static int usage(FILE *f, int rc)
 	fprintf(f,
 		"\noptions\n"
 		"  --json FILE      write the results there\n"
-		"  --filter TEXT    only cases whose name holds it\n"
+		"  --filter TEXT    only cases whose name holds it (TEXT$: ends with it)\n"
 		"  --seconds S      time of a trial (latency, tiers, control)\n"
 		"  --full           every combination of the grid\n"
 		"  --stages         cycles of each stage below each case\n"

@@ -189,7 +189,7 @@ static void send_and_take(struct run *r)
 		if (p->sent + p->missed == p->packets &&
 		    (p->sent == p->received || (queues_empty() && now > r->last + quiet)))
 			return;
-		bool behind = p->sent + p->missed + SEND_MAX < r->due;
+		bool behind = fifo_count(&r->ahead) != 0 && p->sent + p->missed + SEND_MAX < r->due;
 		if (behind || took > SEND_MAX)
 			continue;
 		if (p->between != NULL)

@@ -164,6 +164,8 @@ static int pair_measure(const struct bench *b, struct world *w, const struct raw
 	for (unsigned s = 0; s < STAGE_COUNT; s++)
 		f->stage[s][i] = d.stage[s];
 	r->fastest = i == 0 || d.fastest < r->fastest ? d.fastest : r->fastest;
+	r->limit_fastest =
+		i == 0 || f->v[LIMIT][i] < r->limit_fastest ? f->v[LIMIT][i] : r->limit_fastest;
 	r->packets += d.packets;
 	return 0;
 }
@@ -209,6 +211,8 @@ int path_measure(const struct bench *b, const struct path_case *c, struct path_r
 	for (unsigned i = 0; i < pairs && rc == 0; i++)
 		rc = pair_measure(b, &w, &l, &figures, i, r, err);
 	figures_read(&figures, pairs, r);
+	for (unsigned i = 0; i < PORTS_MAX; i++)
+		r->relayed += w.worker->tx_packets[i];
 out:
 	raw_close(l.open);
 	raw_close(l.seal);

@@ -24,12 +24,15 @@ struct path_case {
 };
 
 struct path_result {
-	double cycles, fastest, limit, ratio;
-	double floor; // received, touched, sent
-	double least; // received, raw call, sent
-	double bound; // the same with own keys and state (bound.h); 0: not measured
+	double cycles, limit, ratio;
+	double fastest,
+		limit_fastest; // batch and pass: what the machine gives when nobody disturbs it
+	double floor;          // received, touched, sent
+	double least;          // received, raw call, sent
+	double bound;          // the same with own keys and state (bound.h); 0: not measured
 	double stage[STAGE_COUNT], staged; // of batches with every round timed
-	uint64_t packets;
+	uint64_t packets;                  // measured
+	uint64_t relayed;                  // all that went through the worker
 };
 
 // "esp_gcm128_relay_plain_c10000", with _k (customers), _b (burst), _l (bytes) where they are not the

@@ -36,22 +36,22 @@ static json_t *result_json(const struct bench *b, const struct path_case *c, con
 	for (unsigned s = 0; s < STAGE_COUNT; s++)
 		if (r->stage[s] != 0)
 			json_object_set_new(stages, stage_info[s].name, json_real(r->stage[s]));
-	return json_pack("{s:s, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:s, "
-			 "s:b, s:i, s:i, "
-			 "s:i, s:i, s:f, s:o}",
-			 "name", name, "cycles_per_packet", r->cycles, "fastest_cycles", r->fastest,
-			 "limit_cycles", r->limit, "limit_is",
-			 c->scene == SCENE_PLAIN_PLAIN ? "ring ports" : "raw ipsec-mb", "ratio",
-			 r->ratio, "floor_cycles", r->floor, "least_cycles", r->least,
-			 "bound_cycles", r->bound, "over_floor", r->cycles - r->floor, "mpps",
-			 (double)b->hz / r->cycles / 1e6, "lost", 0, "packets",
-			 (json_int_t)r->packets, "suite",
-			 c->srtp != SRTP_NONE            ? srtp_suites[c->srtp].name
-			 : c->scene == SCENE_PLAIN_PLAIN ? "none"
-							 : suites[c->suite].name,
-			 "udp", (int)c->udp, "calls", (int)c->calls, "customers",
-			 (int)path_customers(c), "burst", (int)c->burst, "inner_len",
-			 (int)c->inner_len, "staged_cycles", r->staged, "stages", stages);
+	return json_pack(
+		"{s:s, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:I, s:s, "
+		"s:b, s:i, s:i, "
+		"s:i, s:i, s:f, s:o}",
+		"name", name, "cycles_per_packet", r->cycles, "fastest_cycles", r->fastest,
+		"limit_fastest_cycles", r->limit_fastest, "limit_cycles", r->limit, "limit_is",
+		c->scene == SCENE_PLAIN_PLAIN ? "ring ports" : "raw ipsec-mb", "ratio", r->ratio,
+		"floor_cycles", r->floor, "least_cycles", r->least, "bound_cycles", r->bound,
+		"over_floor", r->cycles - r->floor, "mpps", (double)b->hz / r->cycles / 1e6, "lost",
+		0, "packets", (json_int_t)r->packets, "relayed", (json_int_t)r->relayed, "suite",
+		c->srtp != SRTP_NONE            ? srtp_suites[c->srtp].name
+		: c->scene == SCENE_PLAIN_PLAIN ? "none"
+						: suites[c->suite].name,
+		"udp", (int)c->udp, "calls", (int)c->calls, "customers", (int)path_customers(c),
+		"burst", (int)c->burst, "inner_len", (int)c->inner_len, "staged_cycles", r->staged,
+		"stages", stages);
 }
 
 void path_run(struct bench *b, const struct path_case *c)

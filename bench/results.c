@@ -29,7 +29,12 @@ void case_add(struct bench *b, json_t *object)
 
 bool case_wanted(const struct bench *b, const char *name)
 {
-	return b->opt.filter == NULL || strstr(name, b->opt.filter) != NULL;
+	const char *filter = b->opt.filter;
+	size_t len = filter != NULL ? strlen(filter) : 0, name_len = strlen(name);
+
+	if (len == 0 || filter[len - 1] != '$')
+		return len == 0 || strstr(name, filter) != NULL;
+	return name_len >= len - 1 && memcmp(name + name_len - (len - 1), filter, len - 1) == 0;
 }
 
 static void parents_make(const char *path)
