@@ -6,6 +6,7 @@
 #include "media/media_priv.h"
 #include "view_priv.h"
 
+#include <malloc.h>
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_ethdev.h>
@@ -105,6 +106,8 @@ void view_status(struct control *ctl, struct view_status *v)
 	v->hugepages = rte_eal_has_hugepages() != 0;
 	v->memory_mb = ctl->config->memory_mb;
 	devices_pool_usage(ctl->devices, &v->mbufs, &v->mbufs_used);
+	struct mallinfo2 heap = mallinfo2();
+	v->heap_bytes = heap.uordblks + heap.hblkhd;
 	v->tracing = ctl->tracing;
 	v->records = ctl->records != NULL;
 	records_stats(ctl->records, &v->record);

@@ -48,6 +48,8 @@ struct view_status {
 	bool hugepages;
 	unsigned memory_mb;
 	unsigned mbufs, mbufs_used;
+	uint64_t
+		heap_bytes; // that the control thread's side has in use; what the allocator keeps is not in it
 	bool tracing;
 	bool records; // calls are recorded; what became of that:
 	struct records_stats record;

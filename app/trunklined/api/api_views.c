@@ -105,7 +105,7 @@ int cmd_status(struct control *ctl, json_t *args, json_t **data, struct err *err
 	view_status(ctl, &s);
 	*data = json_pack(
 		"{s:s, s:i, s:o, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, "
-		"s:{s:I, s:I, s:I, s:I}, s:{s:o, s:o}, s:{s:I, s:o}, s:{s:b, s:I, s:I, s:I}}",
+		"s:{s:I, s:I, s:I, s:I}, s:{s:o, s:o}, s:{s:I, s:o}, s:{s:b, s:I, s:I, s:I, s:I}}",
 		"version", TRUNKLINE_VERSION, "api", API_VERSION, "workers",
 		workers_json(ctl, true), "ports", "total", (json_int_t)s.ports, "up",
 		(json_int_t)s.ports_up, "customers", "total", (json_int_t)s.customers, "up",
@@ -117,7 +117,7 @@ int cmd_status(struct control *ctl, json_t *args, json_t **data, struct err *err
 		rate_json(&s.out), "drops", "total", (json_int_t)s.drops, "reasons",
 		drops_json(ctl, false), "memory", "hugepages", s.hugepages, "mb",
 		(json_int_t)s.memory_mb, "mbufs", (json_int_t)s.mbufs, "mbufs_used",
-		(json_int_t)s.mbufs_used);
+		(json_int_t)s.mbufs_used, "heap_bytes", (json_int_t)s.heap_bytes);
 	json_t *tunnels = json_pack("{s:I, s:I}", "total", (json_int_t)s.tunnels, "up",
 				    (json_int_t)s.tunnels_up);
 	if (s.worst != NULL) {

@@ -4,24 +4,25 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #define POLL_MS 5
+#define NOTES_FIRST 1024
 
 struct note {
-	STAILQ_ENTRY(note) next;
 	uint64_t token;
 	void *ptr;
 	void (*fn)(void *);
 };
 
+// Notes lie in a ring of their own that grows and stays, so that what is freed leaves no holes between them.
 struct defer {
 	struct rte_rcu_qsbr *qsbr;
 	struct event *timer;
-	size_t waiting;
-	STAILQ_HEAD(, note) notes; // oldest first, so tokens ascend
+	struct note *note;
+	size_t size;          // of the ring: 0, or a power of two
+	size_t head, waiting; // oldest first, so tokens ascend
 };
 
 static void defer_tick(evutil_socket_t fd, short what, void *arg)
@@ -40,7 +41,6 @@ int defer_open(struct defer **out, struct rte_rcu_qsbr *qsbr, struct event_base 
 	if (d == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
 	d->qsbr = qsbr;
-	STAILQ_INIT(&d->notes);
 	if (base != NULL) {
 		d->timer = evtimer_new(base, defer_tick, d);
 		if (d->timer == NULL) {
@@ -52,52 +52,64 @@ int defer_open(struct defer **out, struct rte_rcu_qsbr *qsbr, struct event_base 
 	return 0;
 }
 
-static void note_free(struct defer *d, struct note *n)
+// The function may add notes, so the oldest is taken out first.
+static void oldest_free(struct defer *d)
 {
-	STAILQ_REMOVE_HEAD(&d->notes, next);
+	struct note n = d->note[d->head];
+
+	d->head = (d->head + 1) & (d->size - 1);
 	d->waiting--;
-	n->fn(n->ptr);
-	free(n);
+	n.fn(n.ptr);
 }
 
 void defer_close(struct defer *d)
 {
-	struct note *n;
-
 	if (d == NULL)
 		return;
-	while ((n = STAILQ_FIRST(&d->notes)) != NULL)
-		note_free(d, n);
+	while (d->waiting > 0)
+		oldest_free(d);
 	if (d->timer != NULL)
 		event_free(d->timer);
+	free(d->note);
 	free(d);
+}
+
+// Twice as many, the oldest first.
+static bool notes_grow(struct defer *d)
+{
+	size_t size = d->size == 0 ? NOTES_FIRST : 2 * d->size;
+	struct note *note = malloc(size * sizeof(*note));
+
+	if (note == NULL)
+		return false;
+	for (size_t i = 0; i < d->waiting; i++)
+		note[i] = d->note[(d->head + i) & (d->size - 1)];
+	free(d->note);
+	d->note = note;
+	d->size = size;
+	d->head = 0;
+	return true;
 }
 
 void defer_free(struct defer *d, void *ptr, void (*fn)(void *))
 {
 	if (ptr == NULL)
 		return;
-	struct note *n = malloc(sizeof(*n));
-	if (n == NULL) {
+	if (d->waiting == d->size && !notes_grow(d)) {
 		rte_rcu_qsbr_synchronize(d->qsbr, RTE_QSBR_THRID_INVALID);
 		fn(ptr);
 		return;
 	}
-	n->ptr = ptr;
-	n->fn = fn;
-	n->token = rte_rcu_qsbr_start(d->qsbr);
-	STAILQ_INSERT_TAIL(&d->notes, n, next);
+	d->note[(d->head + d->waiting) & (d->size - 1)] =
+		(struct note){.token = rte_rcu_qsbr_start(d->qsbr), .ptr = ptr, .fn = fn};
 	if (d->waiting++ == 0 && d->timer != NULL)
 		evtimer_add(d->timer, &(struct timeval){.tv_usec = POLL_MS * 1000});
 }
 
 size_t defer_poll(struct defer *d)
 {
-	struct note *n;
-
-	while ((n = STAILQ_FIRST(&d->notes)) != NULL &&
-	       rte_rcu_qsbr_check(d->qsbr, n->token, false) == 1)
-		note_free(d, n);
+	while (d->waiting > 0 && rte_rcu_qsbr_check(d->qsbr, d->note[d->head].token, false) == 1)
+		oldest_free(d);
 	return d->waiting;
 }
 
