@@ -15,6 +15,7 @@
 #define SAMPLE_EVERY 16 // rounds between two that are timed
 #define IDLE_ROUNDS 256 // empty rounds before a worker that may sleep does
 #define IDLE_SLEEP_US 50
+#define IDLE_SLEEP_MOST_US 200 // once nothing has come for a while
 
 static struct rte_mbuf **vector_make(void)
 {
@@ -99,10 +100,10 @@ unsigned worker_round(struct worker *w)
 }
 
 // Off-line while asleep, so that the control thread does not wait for this worker.
-static void worker_sleep(struct worker *w)
+static void worker_sleep(struct worker *w, unsigned us)
 {
 	rte_rcu_qsbr_thread_offline(w->plane->qsbr, w->id);
-	usleep(IDLE_SLEEP_US);
+	usleep(us);
 	rte_rcu_qsbr_thread_online(w->plane->qsbr, w->id);
 }
 
@@ -110,16 +111,20 @@ int worker_main(void *arg)
 {
 	struct worker *w = arg;
 	struct rte_rcu_qsbr *qsbr = w->plane->qsbr;
-	unsigned idle = 0;
+	unsigned idle = 0, us = IDLE_SLEEP_US;
 
 	w->start_tsc = rte_rdtsc();
 	rte_rcu_qsbr_thread_register(qsbr, w->id);
 	rte_rcu_qsbr_thread_online(qsbr, w->id);
 	while (!w->stop) {
-		if (worker_round(w) != 0)
+		if (worker_round(w) != 0) {
 			idle = 0;
-		else if (w->sleep && ++idle >= IDLE_ROUNDS)
-			worker_sleep(w);
+			us = IDLE_SLEEP_US;
+		} else if (w->sleep && ++idle >= IDLE_ROUNDS) {
+			worker_sleep(w, us);
+			if (idle % IDLE_ROUNDS == 0 && us < IDLE_SLEEP_MOST_US)
+				us *= 2;
+		}
 		rte_rcu_qsbr_quiescent(qsbr, w->id);
 	}
 	rte_rcu_qsbr_thread_offline(qsbr, w->id);
