@@ -4,9 +4,12 @@
 //   ngload --to IP:PORT [--held N] [--rate R] [--seconds S] [--caller IP] [--callee IP]
 //
 // Offers go out at a fixed rate, whatever the answers do; each is answered, held, and deleted when
-// it is the oldest of N held. After S seconds with N held, all are deleted. Latencies count from
-// the moment that an offer was due. At the end one JSON object says: offers, errors, retransmissions, ports
-// that two calls had at once, calls lost, and the latency of each verb.
+// it is the oldest of N held. After S seconds with N held, all are deleted. At the end one JSON object says:
+// offers, errors, retransmissions, ports that two calls had at once, calls lost, and the latency of each verb,
+// twice: as this client sees it, from the moment that an offer was due until its answer was read; and as it is on the
+// wire, from when it was sent until the kernel had the answer, which is free of waits for this client's turn.
+#include "latency.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -23,10 +26,9 @@
 #include <unistd.h>
 
 #define MESSAGE_MAX 4096
-#define BUCKETS 20000 // of 50 us
-#define BUCKET_NS 50000
 #define RETRY_NS 500000000ull
 #define TRIES 6
+#define SHARES 50        // of the calls, looked at in turn
 #define ADDRESSES_MAX 32 // of the relay
 #define UNDER_WAY_MAX 8192
 
@@ -38,6 +40,7 @@ enum state { FREE, OFFERED, ANSWERED, HELD, DELETED };
 struct call {
 	uint64_t number; // names the call
 	uint64_t due_ns, sent_ns;
+	uint64_t wire_ns; // when it was first sent, by the wall clock, as the kernel's stamps are
 	uint8_t state, tries;
 	struct in_addr ip[2]; // the relay's, as the offer and the answer say
 	uint16_t port[2];
@@ -52,9 +55,10 @@ struct options {
 static struct {
 	uint64_t sent[VERBS], good[VERBS], errors[VERBS], retransmitted, strangers, shared_ports,
 		gave_up;
-	uint64_t bucket[VERBS][BUCKETS + 1], worst_ns[VERBS];
 	char first_error[200];
 } totals;
+
+static struct latency seen[VERBS], wire[VERBS];
 
 static struct {
 	in_addr_t ip;
@@ -68,11 +72,21 @@ static uint64_t n_slots, n_offered,
 	n_deleted_from; // calls with a number below are deleted, or on the way to
 static uint64_t n_held, under_way;
 
-static uint64_t now_ns(void)
+static uint64_t ns_of(const struct timespec *t)
+{
+	return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
+}
+
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	clock_gettime(clock, &t);
+	return ns_of(&t);
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
@@ -129,6 +143,8 @@ static void message_send(struct call *c, enum verb verb, uint64_t now)
 	char buf[MESSAGE_MAX];
 	size_t n = message_write(buf, sizeof(buf), c->number, verb);
 
+	if (c->tries == 0)
+		c->wire_ns = clock_ns(CLOCK_REALTIME);
 	if (send(sock, buf, n, 0) < 0 && errno != EAGAIN && errno != ENOBUFS &&
 	    errno != ECONNREFUSED)
 		die("send: %s", strerror(errno));
@@ -198,22 +214,16 @@ static void ports_clear(struct call *c)
 	memset(c->port, 0, sizeof(c->port));
 }
 
-static void latency_note(enum verb verb, uint64_t ns)
-{
-	uint64_t b = ns / BUCKET_NS;
-
-	totals.bucket[verb][b < BUCKETS ? b : BUCKETS]++;
-	if (ns > totals.worst_ns[verb])
-		totals.worst_ns[verb] = ns;
-}
-
-static void verb_done(struct call *c, enum verb verb, const char *text, uint64_t now)
+// arrived: the kernel's stamp.
+static void verb_done(struct call *c, enum verb verb, const char *text, uint64_t now,
+		      uint64_t arrived)
 {
 	bool good =
 		strstr(text, "6:result2:ok") != NULL && (verb == DELETE || sdp_read(c, verb, text));
 
 	under_way--;
-	latency_note(verb, now - c->due_ns);
+	latency_note(&seen[verb], now - c->due_ns);
+	latency_note(&wire[verb], arrived > c->wire_ns ? arrived - c->wire_ns : 0);
 	if (good) {
 		totals.good[verb]++;
 	} else {
@@ -235,13 +245,35 @@ static void verb_done(struct call *c, enum verb verb, const char *text, uint64_t
 	}
 }
 
+// The bytes of an answer, or -1, and when the kernel had it.
+static ssize_t answer_take(char *buf, size_t size, uint64_t *arrived)
+{
+	char control[CMSG_SPACE(sizeof(struct timespec))];
+	struct iovec iov = {buf, size};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control,
+			     .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(sock, &msg, MSG_DONTWAIT);
+	struct timespec t;
+
+	if (n < 0)
+		return n;
+	const struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	if (c == NULL || c->cmsg_type != SCM_TIMESTAMPNS)
+		die("the kernel does not say when an answer came");
+	memcpy(&t, CMSG_DATA(c), sizeof(t));
+	*arrived = ns_of(&t);
+	return n;
+}
+
 static void answers_take(uint64_t now)
 {
 	char buf[65536];
 
 	for (;;) {
-		ssize_t n = recv(sock, buf, sizeof(buf) - 1, MSG_DONTWAIT);
-		uint64_t number;
+		uint64_t number, arrived;
+		ssize_t n = answer_take(buf, sizeof(buf) - 1, &arrived);
 		int verb;
 		if (n < 0)
 			return;
@@ -253,15 +285,18 @@ static void answers_take(uint64_t now)
 		}
 		struct call *c = call_of(number);
 		if (c->number == number && waiting(c) && verb_of(c) == (enum verb)verb)
-			verb_done(c, (enum verb)verb, buf, now);
+			verb_done(c, (enum verb)verb, buf, now, arrived);
 		// else: the answer to a retransmission
 	}
 }
 
+// A share of the calls each time, so that nobody waits for the look at all of them.
 static void retransmit(uint64_t now)
 {
-	for (uint64_t i = 0; i < n_slots; i++) {
-		struct call *c = &calls[i];
+	static uint64_t at;
+
+	for (uint64_t i = 0; i < n_slots / SHARES; i++, at = (at + 1) % n_slots) {
+		struct call *c = &calls[at];
 		if (!waiting(c) || now - c->sent_ns < RETRY_NS)
 			continue;
 		if (c->tries < TRIES) {
@@ -317,23 +352,10 @@ static void round_run(void)
 	poll(&p, 1, 1);
 	uint64_t now = now_ns();
 	answers_take(now);
-	if (now - checked > 100000000u) {
+	if (now - checked > 100000000u / SHARES) {
 		checked = now;
 		retransmit(now);
 	}
-}
-
-static double percentile(enum verb verb, double share)
-{
-	uint64_t all = 0, seen = 0;
-
-	for (unsigned i = 0; i <= BUCKETS; i++)
-		all += totals.bucket[verb][i];
-	for (unsigned i = 0; i <= BUCKETS; i++)
-		if ((seen += totals.bucket[verb][i]) >= (uint64_t)(share * (double)all) &&
-		    seen != 0)
-			return (i + 1) * (BUCKET_NS / 1e6);
-	return 0;
 }
 
 static void text_print(const char *s)
@@ -353,13 +375,14 @@ static void report(uint64_t most_held, double seconds)
 	       n_offered, seconds, most_held, totals.retransmitted, totals.gave_up,
 	       totals.shared_ports, totals.strangers);
 	text_print(totals.first_error);
-	for (int v = 0; v < VERBS; v++)
-		printf(", \"%s\": {\"sent\": %" PRIu64 ", \"ok\": %" PRIu64 ", \"errors\": %" PRIu64
-		       ", \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"p999_ms\": %.2f, \"worst_ms\": "
-		       "%.2f}",
-		       verb_name[v], totals.sent[v], totals.good[v], totals.errors[v],
-		       percentile((enum verb)v, 0.5), percentile((enum verb)v, 0.99),
-		       percentile((enum verb)v, 0.999), (double)totals.worst_ns[v] / 1e6);
+	for (int v = 0; v < VERBS; v++) {
+		printf(", \"%s\": {\"sent\": %" PRIu64 ", \"ok\": %" PRIu64
+		       ", \"errors\": %" PRIu64,
+		       verb_name[v], totals.sent[v], totals.good[v], totals.errors[v]);
+		latency_print("", &seen[v]);
+		latency_print("wire_", &wire[v]);
+		printf("}");
+	}
 	printf("}\n");
 	fflush(stdout);
 }
@@ -455,6 +478,8 @@ int main(int argc, char **argv)
 	if (calls == NULL || sock < 0 || connect(sock, (struct sockaddr *)&o.to, sizeof(o.to)) != 0)
 		die("%s", strerror(errno));
 	setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	if (setsockopt(sock, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int)) != 0)
+		die("SO_TIMESTAMPNS: %s", strerror(errno));
 	run();
 	free(calls);
 	return 0;

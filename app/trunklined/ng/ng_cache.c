@@ -8,6 +8,7 @@
 #define BUCKETS 65536 // a power of two
 #define KEEP_MS 10000 // proxies ask again for 5 s at most
 #define BYTES_MAX (64 << 20)
+_Static_assert(BYTES_MAX > 2 * NG_CACHE_NEXT * NG_MESSAGE_MAX, "room for what is to be sent");
 
 struct entry {
 	TAILQ_ENTRY(entry) age; // oldest first
@@ -83,8 +84,8 @@ const struct ng_str *ng_cache_find(struct ng_cache *c, const struct sockaddr_in 
 	return NULL;
 }
 
-void ng_cache_put(struct ng_cache *c, const struct sockaddr_in *from, struct ng_str cookie,
-		  struct ng_str answer, uint64_t now_ms)
+const struct ng_str *ng_cache_put(struct ng_cache *c, const struct sockaddr_in *from,
+				  struct ng_str cookie, struct ng_str answer, uint64_t now_ms)
 {
 	size_t size = sizeof(struct entry) + cookie.len + answer.len;
 	struct entry *e;
@@ -92,7 +93,7 @@ void ng_cache_put(struct ng_cache *c, const struct sockaddr_in *from, struct ng_
 	while (c->bytes + size > BYTES_MAX && (e = TAILQ_FIRST(&c->ages)) != NULL)
 		entry_drop(c, e);
 	if ((e = malloc(size)) == NULL)
-		return;
+		return NULL;
 	*e = (struct entry){
 		.at = now_ms,
 		.size = (uint32_t)size,
@@ -107,6 +108,7 @@ void ng_cache_put(struct ng_cache *c, const struct sockaddr_in *from, struct ng_
 	LIST_INSERT_HEAD(bucket_of(c, from, cookie), e, bucket);
 	c->n++;
 	c->bytes += size;
+	return &e->answer;
 }
 
 void ng_cache_expire(struct ng_cache *c, uint64_t now_ms)

@@ -15,9 +15,11 @@ void ng_cache_free(struct ng_cache *c);
 // The answer to an earlier message, or NULL. now_ms never goes back.
 const struct ng_str *ng_cache_find(struct ng_cache *c, const struct sockaddr_in *from,
 				   struct ng_str cookie, uint64_t now_ms);
-// Keeps a copy, or does not if there is no memory.
-void ng_cache_put(struct ng_cache *c, const struct sockaddr_in *from, struct ng_str cookie,
-		  struct ng_str answer, uint64_t now_ms);
+// Keeps a copy, which stays at least while the next NG_CACHE_NEXT answers are put, and returns it; or returns NULL
+// if there is no memory.
+#define NG_CACHE_NEXT 64
+const struct ng_str *ng_cache_put(struct ng_cache *c, const struct sockaddr_in *from,
+				  struct ng_str cookie, struct ng_str answer, uint64_t now_ms);
 // Forgets what is too old.
 void ng_cache_expire(struct ng_cache *c, uint64_t now_ms);
 uint32_t ng_cache_count(const struct ng_cache *c, uint64_t *bytes);

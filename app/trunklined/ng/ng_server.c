@@ -17,10 +17,12 @@
 #define SOCKET_BUFFER (4 << 20) // bytes; a burst of 5,000 offers waits here
 
 #define INBOX 16 // of them by one system call
+_Static_assert(INBOX <= NG_CACHE_NEXT, "kept until they are sent");
 struct ng_inbox {
-	struct mmsghdr msg[INBOX];
-	struct iovec iov[INBOX];
+	struct mmsghdr msg[INBOX], out[INBOX];
+	struct iovec iov[INBOX], out_iov[INBOX];
 	struct sockaddr_in from[INBOX];
+	unsigned n_out;
 	char bytes[INBOX][NG_MESSAGE_MAX];
 };
 
@@ -116,8 +118,11 @@ int ng_answer(struct ng_server *s, const struct sockaddr_in *from, const char *d
 	out[f.cookie.len] = ' ';
 	memcpy(out + f.cookie.len + 1, body.at, body.len);
 	*answer = (struct ng_str){out, f.cookie.len + 1 + body.len};
-	ng_cache_put(s->cache, from, f.cookie, *answer, now);
-	return 0;
+	const struct ng_str *kept = ng_cache_put(s->cache, from, f.cookie, *answer, now);
+	if (kept == NULL)
+		return 0;
+	*answer = *kept;
+	return NG_ANSWER_KEPT;
 }
 
 static int inbox_take(struct ng_inbox *in, int fd)
@@ -132,17 +137,39 @@ static int inbox_take(struct ng_inbox *in, int fd)
 	return recvmmsg(fd, in->msg, INBOX, MSG_DONTWAIT, NULL);
 }
 
-static void datagram_answer(struct ng_server *s, int fd, const struct sockaddr_in *from,
-			    const char *data, size_t len)
+// One system call for all: each wakes who waits for it, and on loopback does the receiver's work. An answer that
+// can't be sent is left out; whoever wants it asks again.
+static void outbox_send(struct ng_inbox *in, int fd)
 {
-	struct ng_str answer;
+	for (unsigned at = 0; at < in->n_out;) {
+		int n = sendmmsg(fd, in->out + at, in->n_out - at, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0 && errno == EMSGSIZE)
+			log_warn("ng: an answer of %zu bytes is too long for UDP; use TCP",
+				 in->out_iov[at].iov_len);
+		at += n > 0 ? (unsigned)n : 1;
+	}
+	in->n_out = 0;
+}
 
-	if (!ng_allowed(s, from) || ng_answer(s, from, data, len, &answer) < 0)
+static void datagram_answer(struct ng_server *s, int fd, struct sockaddr_in *from, const char *data,
+			    size_t len)
+{
+	struct ng_inbox *in = s->inbox;
+	struct ng_str answer;
+	int rc = ng_allowed(s, from) ? ng_answer(s, from, data, len, &answer) : -EACCES;
+
+	if (rc < 0)
 		return;
-	if (sendto(fd, answer.at, answer.len, MSG_DONTWAIT, (const struct sockaddr *)from,
-		   sizeof(*from)) < 0 &&
-	    errno == EMSGSIZE)
-		log_warn("ng: an answer of %u bytes is too long for UDP; use TCP", answer.len);
+	in->out_iov[in->n_out] = (struct iovec){(void *)(uintptr_t)answer.at, answer.len};
+	in->out[in->n_out].msg_hdr = (struct msghdr){.msg_name = from,
+						     .msg_namelen = sizeof(*from),
+						     .msg_iov = &in->out_iov[in->n_out],
+						     .msg_iovlen = 1};
+	in->n_out++;
+	if (rc != NG_ANSWER_KEPT)
+		outbox_send(in, fd);
 }
 
 static void on_datagram(evutil_socket_t fd, short what, void *arg)
@@ -155,6 +182,7 @@ static void on_datagram(evutil_socket_t fd, short what, void *arg)
 		for (int j = 0; j < n; j++)
 			datagram_answer(s, fd, &s->inbox->from[j], s->inbox->bytes[j],
 					s->inbox->msg[j].msg_len);
+		outbox_send(s->inbox, fd);
 		if (n < INBOX)
 			return;
 	}

@@ -26,8 +26,9 @@ struct ng_server {
 
 uint64_t ng_now_ms(void);
 bool ng_allowed(struct ng_server *s, const struct sockaddr_in *from);
-// Answers one frame: 0 and *answer, cookie and all, valid until the next call; or -EBADMSG, -ENOMEM:
-// there is nothing to answer.
+// Answers one frame: *answer, cookie and all. NG_ANSWER_KEPT: it is valid for the next NG_CACHE_NEXT calls of the same
+// event; 0: until the next call. Or -EBADMSG, -ENOMEM: there is nothing to answer.
+#define NG_ANSWER_KEPT 1
 int ng_answer(struct ng_server *s, const struct sockaddr_in *from, const char *data, size_t len,
 	      struct ng_str *answer);
 

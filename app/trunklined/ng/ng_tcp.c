@@ -56,7 +56,7 @@ static int frame_take(struct ng_client *c, struct evbuffer *in)
 	if (rc <= 0)
 		return rc;
 	const char *frame = (const char *)evbuffer_pullup(in, (ev_ssize_t)c->scanned);
-	if (frame != NULL && ng_answer(c->server, &c->from, frame, c->scanned, &answer) == 0)
+	if (frame != NULL && ng_answer(c->server, &c->from, frame, c->scanned, &answer) >= 0)
 		bufferevent_write(c->bev, answer.at, answer.len);
 	evbuffer_drain(in, c->scanned);
 	c->scanned = 0;

@@ -10,9 +10,10 @@ from trunklab.daemon import Daemon, pop_config
 from trunklab.report import Report, expect, expect_equal
 
 HELD, RATE, SECONDS = 50000, 5000, 60
-# Of an offer. The aim is a p99 below 5 ms; on two CPUs that the worker, the control thread and the client share
-# it is 5 to 40, so what is checked is that half of them are answered at once, and that none waits as for a lost one.
-P50_MS, P99_MS = 5.0, 250.0
+# Of an offer on the wire. The aim is a p99 below 5 ms. On two CPUs that the worker, the control thread and the client
+# share, and that a hypervisor takes away for up to 10 ms at a time, it is 5 to 13, so what is checked is that half of
+# them are answered at once, and that none waits as for a lost one.
+P50_MS, P99_MS = 2.0, 60.0
 FORGET = 13  # seconds after which no answer is kept for retransmissions
 
 
@@ -43,7 +44,8 @@ def clean(result, held):
 
 
 def figures(result):
-    return ", ".join(f"{v} p50 {result[v]['p50_ms']} p99 {result[v]['p99_ms']} ms"
+    return ", ".join(f"{v} p50 {result[v]['wire_p50_ms']} p99 {result[v]['wire_p99_ms']} ms "
+                     f"(from when it was due {result[v]['p50_ms']} and {result[v]['p99_ms']})"
                      for v in ("offer", "answer", "delete"))
 
 
@@ -65,8 +67,8 @@ def main():
             print(json.dumps(result), flush=True)
             clean(result, held)
             offer = result["offer"]
-            expect(offer["p50_ms"] < P50_MS * w.slow() and offer["p99_ms"] < P99_MS * w.slow(),
-                   f"offer p50 {offer['p50_ms']} ms, p99 {offer['p99_ms']} ms")
+            expect(offer["wire_p50_ms"] < P50_MS * w.slow() and offer["wire_p99_ms"] < P99_MS * w.slow(),
+                   f"offer p50 {offer['wire_p50_ms']} ms, p99 {offer['wire_p99_ms']} ms")
             t.proved(f"{result['calls']} calls at {RATE}/s, {result['held']} held, no error; "
                      + figures(result))
         with report.test("memory") as t:
