@@ -36,22 +36,21 @@ static json_t *result_json(const struct bench *b, const struct path_case *c, con
 	for (unsigned s = 0; s < STAGE_COUNT; s++)
 		if (r->stage[s] != 0)
 			json_object_set_new(stages, stage_info[s].name, json_real(r->stage[s]));
-	return json_pack(
-		"{s:s, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:I, s:s, "
-		"s:b, s:i, s:i, "
-		"s:i, s:i, s:f, s:o}",
-		"name", name, "cycles_per_packet", r->cycles, "fastest_cycles", r->fastest,
-		"limit_fastest_cycles", r->limit_fastest, "limit_cycles", r->limit, "limit_is",
-		c->scene == SCENE_PLAIN_PLAIN ? "ring ports" : "raw ipsec-mb", "ratio", r->ratio,
-		"floor_cycles", r->floor, "least_cycles", r->least, "bound_cycles", r->bound,
-		"over_floor", r->cycles - r->floor, "mpps", (double)b->hz / r->cycles / 1e6, "lost",
-		0, "packets", (json_int_t)r->packets, "relayed", (json_int_t)r->relayed, "suite",
-		c->srtp != SRTP_NONE            ? srtp_suites[c->srtp].name
-		: c->scene == SCENE_PLAIN_PLAIN ? "none"
-						: suites[c->suite].name,
-		"udp", (int)c->udp, "calls", (int)c->calls, "customers", (int)path_customers(c),
-		"burst", (int)c->burst, "inner_len", (int)c->inner_len, "staged_cycles", r->staged,
-		"stages", stages);
+	return json_pack("{s:s, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, "
+			 "s:I, s:s, s:b, s:i, s:i, s:i, s:i, s:f, s:o}",
+			 "name", name, "cycles_per_packet", r->cycles, "fastest_cycles", r->fastest,
+			 "limit_fastest_cycles", r->limit_fastest, "limit_cycles", r->limit,
+			 "limit_is", c->scene == SCENE_PLAIN_PLAIN ? "ring ports" : "raw ipsec-mb",
+			 "ratio", r->ratio, "floor_cycles", r->floor, "least_cycles", r->least,
+			 "bound_cycles", r->bound, "over_floor", r->cycles - r->floor, "mpps",
+			 (double)b->hz / r->cycles / 1e6, "lost", 0, "packets",
+			 (json_int_t)r->packets, "relayed", (json_int_t)r->relayed, "suite",
+			 c->srtp != SRTP_NONE            ? srtp_suites[c->srtp].name
+			 : c->scene == SCENE_PLAIN_PLAIN ? "none"
+							 : suites[c->suite].name,
+			 "udp", (int)c->udp, "calls", (int)c->calls, "customers",
+			 (int)path_customers(c), "burst", (int)c->burst, "inner_len",
+			 (int)c->inner_len, "staged_cycles", r->staged, "stages", stages);
 }
 
 void path_run(struct bench *b, const struct path_case *c)
@@ -152,7 +151,8 @@ static void srtp_grid(struct bench *b, case_fn fn)
 static void srtp_grid_calls(struct bench *b, case_fn fn)
 {
 	for (unsigned n = 0; n < RTE_DIM(grid_calls); n++) {
-		if (grid_calls[n] == 10000)
+		// One call's numbers would go round among the packets that only the floor's programs see.
+		if (grid_calls[n] == 10000 || grid_calls[n] == 1)
 			continue;
 		srtp_case(b, fn, SRTP_AES_CM_128_80, grid_calls[n]);
 		srtp_case(b, fn, SRTP_AEAD_128, grid_calls[n]);
