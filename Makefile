@@ -34,7 +34,7 @@ demo: deps ## a call through a tunnel on this machine, with real audio
 test: deps ## every test, as CI runs them
 	@$(PYTHON) tests/run
 
-bench: deps ## how fast, compared with raw crypto and testpmd; some 12 minutes
+bench: deps ## how fast, compared with raw crypto and testpmd; some 17 minutes
 	@$(MAKE) --no-print-directory all
 	@config/install-packages config/debian-packages-bench.txt
 	@BUILD=$(BUILD) bench/run
