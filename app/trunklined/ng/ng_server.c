@@ -267,7 +267,7 @@ int ng_server_start(struct control *ctl, struct ng_server **out, struct err *err
 	s->cache = ng_cache_new();
 	s->calls = ng_calls_new(ctl, &s->stats);
 	s->req = malloc(sizeof(*s->req));
-	s->inbox = malloc(sizeof(*s->inbox));
+	s->inbox = calloc(1, sizeof(*s->inbox));
 	s->second = event_new(ctl->base, -1, EV_PERSIST, on_second, s);
 	if (s->cache == NULL || s->calls == NULL || s->req == NULL || s->inbox == NULL ||
 	    s->second == NULL || event_add(s->second, &second) < 0)
