@@ -53,7 +53,6 @@ struct trial {
 	double pps;          // of both directions together
 	uint64_t round;      // packets
 	unsigned want, most; // rounds that count; in all
-	unsigned premade;    // 1: rounds are as short as what is made beforehand
 	unsigned rounds, disturbed;
 	uint64_t packets, lost, disturbed_lost;
 	double busy; // of the last round
@@ -78,7 +77,6 @@ static int trial_run(struct world *w, struct trial *t, struct err *err)
 			t->want = (unsigned)(t->want * t->round / PACE_AHEAD);
 			t->most = TRIES * t->want + 4;
 			t->round = PACE_AHEAD;
-			t->premade = 1;
 			good = t->rounds = t->disturbed = 0;
 			t->packets = t->lost = t->disturbed_lost = 0;
 			end = rte_rdtsc() +

@@ -48,8 +48,7 @@ struct view_status {
 	bool hugepages;
 	unsigned memory_mb;
 	unsigned mbufs, mbufs_used;
-	uint64_t
-		heap_bytes; // that the control thread's side has in use; what the allocator keeps is not in it
+	uint64_t heap_bytes; // in use, without what the allocator keeps
 	bool tracing;
 	bool records; // calls are recorded; what became of that:
 	struct records_stats record;
