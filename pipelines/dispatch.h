@@ -55,58 +55,6 @@ static inline const ref_t *dispatch_entry(const struct plane *p, const struct rt
 	return &p->media[l->media]->leg[rte_be_to_cpu_16(udp->dst_port)];
 }
 
-// The chain from packet to state (header, entry, SA or legs) of the burst that waits: a link of one packet's,
-// called once for each packet of the burst at hand by a stage that computes, each link by a later stage. For bursts
-// without a cipher, in whose time the packets would come in. What was not reached is left to classify.
-static inline void chain_header(struct worker *w)
-{
-	struct rx_queue *q = w->next;
-
-	if (q == NULL || q->chain.headers >= q->n)
-		return;
-	const struct rte_mbuf *m = q->pkt[q->chain.headers++];
-	line_own(rte_pktmbuf_mtod(m, void *));
-}
-
-static inline void chain_entry(struct worker *w)
-{
-	struct rx_queue *q = w->next;
-
-	if (q == NULL || q->chain.entries >= q->chain.headers)
-		return;
-	const struct rte_mbuf *m = q->pkt[q->chain.entries];
-	const struct rte_ipv4_hdr *ip =
-		rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN);
-	const uint8_t *l4 = (const uint8_t *)(ip + 1);
-	const ref_t *entry = NULL;
-
-	if (likely(m->data_len >= RTE_ETHER_HDR_LEN + sizeof(*ip) + 12)) {
-		if (ip->next_proto_id == IPPROTO_ESP4)
-			entry = &w->plane->sa_in[(uint32_t)l4[2] << 8 | l4[3]];
-		else
-			entry = dispatch_entry(w->plane, ip, m->data_len - RTE_ETHER_HDR_LEN);
-	}
-	w->next_entry[q->chain.entries++] = entry;
-	if (likely(entry != NULL))
-		rte_prefetch0(entry);
-}
-
-static inline void chain_object(struct worker *w)
-{
-	struct rx_queue *q = w->next;
-
-	if (q == NULL || q->chain.objects >= q->chain.entries)
-		return;
-	const ref_t *entry = w->next_entry[q->chain.objects++];
-	if (unlikely(entry == NULL))
-		return;
-	ref_t ref = ref_load(entry);
-	rte_prefetch0(REF_PTR(ref));
-	if ((uintptr_t)entry - (uintptr_t)w->plane->sa_in >= sizeof(w->plane->sa_in) &&
-	    likely(ref != 0))
-		rte_prefetch0(&leg_other(REF_PTR(ref), ref & REF_SECOND)->local_ip);
-}
-
 // Once a burst is dispatched: brings in what its next stage begins with, from packet from on.
 static inline void dispatch_bring(const struct worker *w, struct rte_mbuf **pkt, uint16_t n,
 				  const uint8_t *next, uint16_t from)

@@ -47,9 +47,12 @@ struct resolve_ring {
 	} want[RESOLVE_MAX];
 };
 
-// How far the chain from packet to state is brought in for a burst: counts of its packets, from the first.
+// How far the chain from packet to state is brought in for a burst (chain.h): links begun, and of each the packets
+// done, from the first.
+enum chain_link { CHAIN_HEADER, CHAIN_ENTRY, CHAIN_OBJECT, CHAIN_LINKS };
 struct chain {
-	uint16_t headers, entries, objects;
+	uint8_t links;
+	uint8_t done[CHAIN_LINKS];
 };
 
 // A queue of ours, and the burst that comes next: taken from the device already, so that it comes into
@@ -188,7 +191,7 @@ static inline void worker_ahead(struct worker *w)
 		const struct rte_mbuf *m = w->coming->pkt[i];
 		ahead_note(&w->ahead, rte_pktmbuf_mtod(m, void *), m->data_len);
 	}
-	w->coming = w->next = NULL;
+	w->coming = NULL;
 }
 
 // Queues a packet that a stage made beside those of its burst. False, and nothing done, if there

@@ -176,14 +176,14 @@ static inline void entry_prefetch(const struct plane *p, const struct rte_mbuf *
 // Packets whose SA or legs were asked for already; ESP has more bytes to bring in, unless that was done, too.
 static inline uint16_t bring_from(const struct worker *w, const uint8_t *next)
 {
-	return w->brought || next[0] != STAGE_esp_decap ? w->chain.objects : 0;
+	return w->brought || next[0] != STAGE_esp_decap ? w->chain.done[CHAIN_OBJECT] : 0;
 }
 
 void stage_classify(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
 	const struct port *untagged = port_number(w->plane, w->from->port_untagged);
 	uint8_t keep = w->trace != NULL ? PKT_TRACED : 0;
-	unsigned header = w->chain.headers, entry = w->chain.entries;
+	unsigned header = w->chain.done[CHAIN_HEADER], entry = w->chain.done[CHAIN_ENTRY];
 	struct run run = {0};
 
 	for (; header < n && header < AHEAD; header++)

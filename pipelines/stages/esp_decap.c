@@ -120,6 +120,7 @@ void stage_esp_decap(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 		at[k++] = (uint8_t)i;
 	}
 	worker_ahead(w);
+	w->next = NULL; // few SAs serve many packets: they are left to classify
 	w->opened = 0;
 	esp_decap_burst(w->crypto, op, k, w->now);
 	for (unsigned i = w->opened > LEGS_LAG ? w->opened - LEGS_LAG : 0; i < w->opened; i++)

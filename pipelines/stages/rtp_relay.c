@@ -3,6 +3,7 @@
 // the leg's peer, what does it say of loss and jitter. Nothing of the far leg is read here but the pointer.
 // A packet from the learned source touches the leg's first line alone; the rest is for strangers, gaps and RTCP.
 #include "adjacency.h"
+#include "chain.h"
 #include "dispatch.h"
 #include "recording.h"
 #include "rtp/leg.h"
@@ -137,8 +138,10 @@ static inline uint8_t relay_one(struct worker *w, struct rte_mbuf *m)
 
 void stage_rtp_relay(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
+	struct chain_walk walk = chain_begin(w);
+
 	for (uint16_t i = 0; i < n; i++) {
-		chain_header(w);
+		chain_step(w, &walk);
 		next[i] = relay_one(w, pkt[i]);
 	}
 }

@@ -2,6 +2,7 @@
 // The egress half of the relay, at the egress leg's owner: a fresh IPv4 header and UDP ports in
 // front of the untouched payload, and the way out, which the leg remembers until a route changes.
 #include "adjacency.h"
+#include "chain.h"
 #include "dispatch.h"
 #include "ip/ip.h"
 #include "rtp/leg.h"
@@ -129,8 +130,10 @@ static inline uint8_t send_one(struct worker *w, struct rte_mbuf *m)
 
 void stage_rtp_send(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
+	struct chain_walk walk = chain_begin(w);
+
 	for (uint16_t i = 0; i < n; i++) {
-		chain_entry(w);
+		chain_step(w, &walk);
 		next[i] = send_one(w, pkt[i]);
 	}
 }

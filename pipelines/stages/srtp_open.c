@@ -2,6 +2,7 @@
 // SRTP in, at the ingress leg's owner: what leaves here is plain and authentic, so the latch and the
 // statistics see nothing else of an SRTP leg. Whatever the relay will drop in any case goes to it for
 // the name, without a cipher's work.
+#include "chain.h"
 #include "ip/ip.h"
 #include "rtp/leg.h"
 #include "rtp/rtp_hdr.h"
@@ -72,6 +73,10 @@ void stage_srtp_open(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 	}
 	worker_ahead(w);
 	srtp_open_burst(w->crypto, op, k, w->now);
-	for (unsigned j = 0; j < k; j++)
+	chain_brought(w);
+	struct chain_walk walk = chain_begin(w);
+	for (unsigned j = 0; j < k; j++) {
+		chain_step(w, &walk);
 		next[at[j]] = open_finish(pkt[at[j]], &op[j]);
+	}
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // SRTP out, at the egress leg's owner, before the headers are made: they follow the new size.
+#include "chain.h"
 #include "ip/ip.h"
 #include "rtp/leg.h"
 #include "srtp/srtp_ctx.h"
@@ -43,7 +44,9 @@ void stage_srtp_seal(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 	unsigned k = 0;
 
 	prefetch(pkt, n);
+	struct chain_walk walk = chain_begin(w);
 	for (uint16_t i = 0; i < n; i++) {
+		chain_step(w, &walk);
 		const struct leg *leg = pkt_obj(pkt[i]);
 		struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(pkt_ip(pkt[i]) + 1);
 		if (unlikely(rte_pktmbuf_tailroom(pkt[i]) < SRTCP_TAILROOM)) {
@@ -62,6 +65,10 @@ void stage_srtp_seal(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 	}
 	worker_ahead(w);
 	srtp_seal_burst(w->crypto, op, k);
-	for (unsigned j = 0; j < k; j++)
+	chain_brought(w);
+	walk = chain_begin(w);
+	for (unsigned j = 0; j < k; j++) {
+		chain_step(w, &walk);
 		next[at[j]] = seal_finish(pkt[at[j]], &op[j]);
+	}
 }

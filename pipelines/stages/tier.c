@@ -4,6 +4,7 @@
 // comes before a sequence number is taken, so that what is refused leaves no hole.
 #include "adjacency.h"
 #include "allow.h"
+#include "chain.h"
 #include "esp/esp.h"
 #include "ip/frag.h"
 
@@ -152,7 +153,11 @@ static void burst_prefetch(const struct plane *p, struct rte_mbuf **pkt, uint16_
 
 void stage_tier(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
+	struct chain_walk walk = chain_begin(w);
+
 	burst_prefetch(w->plane, pkt, n);
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
+		chain_step(w, &walk);
 		next[i] = tier_one(w, pkt[i]);
+	}
 }

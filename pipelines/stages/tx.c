@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The Ethernet header of the nexthop in front, and out by the device's transmit queue.
+#include "chain.h"
 #include "dispatch.h"
 #include "worker.h"
 
@@ -103,9 +104,10 @@ static inline uint8_t tx_one(struct worker *w, struct rte_mbuf *m, struct run *r
 void stage_tx(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
 	struct run run = {.port = RUN_NONE};
+	struct chain_walk walk = chain_begin(w);
 
 	for (uint16_t i = 0; i < n; i++) {
-		chain_object(w);
+		chain_step(w, &walk);
 		next[i] = tx_one(w, pkt[i], &run);
 	}
 	run_end(w, &run);
