@@ -45,12 +45,12 @@ static int ask(const struct cli *cli, struct asking *a, json_t **answer, struct 
 }
 
 // The list in an answer that comes in pages, or NULL.
-static json_t *answer_list(json_t *answer)
+static json_t *answer_list(json_t *data)
 {
-	json_t *data = json_object_get(answer, "data"), *value;
+	json_t *value;
 	const char *key;
 
-	if (json_object_get(data, "offset") == NULL)
+	if (json_object_get(data, "offset") == NULL && json_object_get(data, "next") == NULL)
 		return NULL;
 	json_object_foreach (data, key, value)
 		if (json_is_array(value))
@@ -58,40 +58,53 @@ static json_t *answer_list(json_t *answer)
 	return NULL;
 }
 
+// Makes args those of the page behind the ones that list holds so far. page: data of the last one; want 0: all. False: there is none.
+static bool page_next(json_t *args, json_t *page, size_t had, size_t want)
+{
+	json_t *next = json_object_get(page, "next");
+	size_t have = json_array_size(answer_list(page));
+
+	if (have == 0 || (want != 0 && had >= want) || json_is_null(next))
+		return false;
+	if (next != NULL)
+		json_object_set(args, "after", next);
+	else
+		json_object_set_new(args, "offset",
+				    json_integer((json_int_t)(int_at(page, "offset") + have)));
+	json_object_set_new(args, "limit", json_integer((json_int_t)(want == 0 ? 0 : want - had)));
+	return true;
+}
+
 // Like ask; of a list that the daemon answers in pages, as many pages as were asked for.
 int cli_ask(const struct cli *cli, struct asking *a, json_t **answer, struct err *err)
 {
 	struct asking more = *a;
 	int r = ask(cli, a, answer, err);
-	json_t *list = r == 0 ? answer_list(*answer) : NULL;
+	json_t *data = r == 0 ? json_object_get(*answer, "data") : NULL;
+	json_t *list = answer_list(data);
 
 	if (list == NULL)
 		return r;
-	uint64_t first = api_arg_uint(a->args, "offset", 0);
-	uint64_t want = api_arg_uint(a->args, "limit", json_array_size(list));
-	uint64_t there = int_at(*answer, "data.total");
-	there = there > first ? there - first : 0;
-	if (want == 0 || want > there)
-		want = there;
+	json_t *page = json_incref(*answer);
+	uint64_t want = api_arg_uint(a->args, "limit", API_LIST_DEFAULT);
 	more.args = json_copy(a->args);
-	while (r == 0 && json_array_size(list) < want) {
-		json_t *page;
-		size_t have = json_array_size(list);
-		json_object_set_new(more.args, "offset", json_integer((json_int_t)(first + have)));
-		json_object_set_new(more.args, "limit", json_integer((json_int_t)(want - have)));
+	while (page_next(more.args, json_object_get(page, "data"), json_array_size(list), want)) {
+		json_decref(page);
 		more.client = a->client;
 		r = ask(cli, &more, &page, err);
 		a->client = more.client;
 		if (r < 0)
 			break;
-		json_array_extend(list, answer_list(page));
-		json_decref(page);
-		if (json_array_size(list) == have)
-			break;
+		json_t *got = json_object_get(page, "data");
+		json_array_extend(list, answer_list(got));
+		if (json_object_get(got, "next") != NULL)
+			json_object_set(data, "next", json_object_get(got, "next"));
 	}
-	json_decref(more.args);
-	if (r < 0)
+	if (r == 0)
+		json_decref(page);
+	else
 		json_decref(*answer);
+	json_decref(more.args);
 	return r;
 }
 

@@ -247,6 +247,12 @@ enum view_security {
 	VIEW_SECURITY_MIXED
 };
 
+// Where a call stands in a sorted list, even when it has ended: a list that is read in pieces goes on there.
+struct view_calls_place {
+	double key;
+	uint64_t serial; // 0: before the first
+};
+
 struct view_calls_filter {
 	const char *customer; // of either leg; NULL: any
 	const char *id;       // the beginning of what view_call_id() makes; NULL: any
@@ -256,12 +262,13 @@ struct view_calls_filter {
 	double max_mos;  // of a side whose MOS is known; 0: any
 	bool refused;    // with packets that were refused
 	enum view_call_sort sort;
-	size_t offset, end; // entries of the sorted list; end 0: all
+	size_t limit;
+	struct view_calls_place after; // those behind it only
 };
 
-// *total is how many there are that fit.
+// The first f->limit that fit. *total is how many fit, wherever; *last the place of the last one, if there was any.
 size_t view_calls(struct control *ctl, const struct view_calls_filter *f, struct view_call **out,
-		  size_t *total);
+		  size_t *total, struct view_calls_place *last);
 // The streams of the call whose id (as view_call_id() makes it) is this or, of one call alone, begins
 // like this; the oldest first. 0: there is none, or with *total > 0 so many that begin like this.
 size_t view_call(struct control *ctl, const char *id, struct view_call **out, size_t *total);

@@ -187,8 +187,7 @@ static bool fits(const struct media *m, const struct view_calls_filter *f, uint1
 }
 
 struct ranked {
-	double key; // the greatest first; the older of equals
-	uint32_t nth;
+	struct view_calls_place at; // the greatest key first; the older of equals
 	const struct media *m;
 };
 
@@ -199,13 +198,13 @@ static double worst_mos(const struct media *m)
 	return a <= 0 ? b : b <= 0 || a < b ? a : b;
 }
 
-static double key_of(const struct media *m, enum view_call_sort sort, uint32_t nth)
+static double key_of(const struct media *m, enum view_call_sort sort)
 {
 	const struct media_recent *a = &m->recent[0], *b = &m->recent[1];
 
 	switch (sort) {
 	case VIEW_CALLS_NEWEST:
-		return nth;
+		return (double)m->serial;
 	case VIEW_CALLS_LOSS:
 		return (double)(a->lost_share > b->lost_share ? a->lost_share : b->lost_share);
 	case VIEW_CALLS_JITTER:
@@ -221,9 +220,14 @@ static double key_of(const struct media *m, enum view_call_sort sort, uint32_t n
 	}
 }
 
+static bool place_before(const struct view_calls_place *a, const struct view_calls_place *b)
+{
+	return a->key != b->key ? a->key > b->key : a->serial < b->serial;
+}
+
 static bool ranks_before(const struct ranked *a, const struct ranked *b)
 {
-	return a->key != b->key ? a->key > b->key : a->nth < b->nth;
+	return place_before(&a->at, &b->at);
 }
 
 static int ranked_compare(const void *a, const void *b)
@@ -260,20 +264,20 @@ static void heap_rise(struct ranked *heap, size_t at)
 }
 
 static size_t choose(struct control *ctl, const struct view_calls_filter *f, struct ranked *best,
-		     size_t max, size_t *total)
+		     size_t *total)
 {
 	uint16_t customer = f->customer != NULL ? customer_find(ctl, f->customer) : 0;
 	const struct media *m;
 	size_t n = 0;
-	uint32_t nth = 0;
 
 	TAILQ_FOREACH (m, &ctl->media->all, link) {
 		if (!fits(m, f, customer))
 			continue;
-		struct ranked r = {key_of(m, f->sort, nth), nth, m};
 		++*total;
-		nth++;
-		if (n < max) {
+		struct ranked r = {{key_of(m, f->sort), m->serial}, m};
+		if (f->after.serial != 0 && !place_before(&f->after, &r.at))
+			continue;
+		if (n < f->limit) {
 			best[n] = r;
 			heap_rise(best, n++);
 		} else if (ranks_before(&r, &best[0])) {
@@ -285,26 +289,57 @@ static size_t choose(struct control *ctl, const struct view_calls_filter *f, str
 	return n;
 }
 
-size_t view_calls(struct control *ctl, const struct view_calls_filter *f, struct view_call **out,
-		  size_t *total)
+static bool takes_all(const struct view_calls_filter *f)
 {
-	size_t max = ctl->media->n;
+	return f->sort == VIEW_CALLS_OLDEST && f->customer == NULL && f->id == NULL &&
+	       f->state == NULL && f->security == VIEW_SECURITY_ANY && f->min_loss <= 0 &&
+	       f->max_mos <= 0 && !f->refused;
+}
+
+// All in the order that they have anyway: nothing is looked at twice if the page before ended where this one begins.
+static size_t choose_next(struct media_engine *e, const struct view_calls_filter *f,
+			  struct ranked *best)
+{
+	struct media *m = e->listed;
+	size_t n = 0;
+
+	if (m == NULL || m->serial > f->after.serial)
+		m = TAILQ_FIRST(&e->all);
+	for (; m != NULL && n < f->limit; m = TAILQ_NEXT(m, link)) {
+		if (m->serial <= f->after.serial)
+			continue;
+		best[n++] = (struct ranked){{0, m->serial}, m};
+		e->listed = m;
+	}
+	return n;
+}
+
+size_t view_calls(struct control *ctl, const struct view_calls_filter *f, struct view_call **out,
+		  size_t *total, struct view_calls_place *last)
+{
+	struct media_engine *e = ctl->media;
+	struct ranked *best = NULL;
+	size_t n = 0;
 
 	*total = 0;
 	*out = NULL;
-	if (f->end != 0 && f->end < max)
-		max = f->end;
-	if (max == 0 || (f->customer != NULL && customer_find(ctl, f->customer) == 0))
+	if (e->n == 0 || (f->customer != NULL && customer_find(ctl, f->customer) == 0))
 		return 0;
-	struct ranked *best = calloc(max, sizeof(*best));
-	size_t n = best == NULL ? 0 : choose(ctl, f, best, max, total);
-	size_t shown = n > f->offset ? n - f->offset : 0;
-	if (shown > 0 && (*out = calloc(shown, sizeof(**out))) == NULL)
-		shown = 0;
-	for (size_t i = 0; i < shown; i++)
-		call_fill(best[f->offset + i].m, &(*out)[i]);
+	best = calloc(f->limit, sizeof(*best));
+	if (best != NULL && takes_all(f)) {
+		*total = e->n;
+		n = choose_next(e, f, best);
+	} else if (best != NULL) {
+		n = choose(ctl, f, best, total);
+	}
+	if (n > 0 && (*out = calloc(n, sizeof(**out))) == NULL)
+		n = 0;
+	for (size_t i = 0; i < n; i++) {
+		call_fill(best[i].m, &(*out)[i]);
+		*last = best[i].at;
+	}
 	free(best);
-	return shown;
+	return n;
 }
 
 const struct media *view_call_find(const struct control *ctl, const char *id, size_t *total)

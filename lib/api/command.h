@@ -64,6 +64,8 @@ json_t *api_arg_parse(const struct api_arg *arg, const char *text, struct err *e
 // The name among n that text was probably meant to be, or NULL.
 const char *api_suggest(const char *text, const char *const *names, size_t n);
 
+#define API_LIST_DEFAULT 1000 // "limit" of a list if none is given
+
 // ---- values of checked arguments ----
 
 const char *api_arg_text(json_t *args, const char *name); // NULL: not given

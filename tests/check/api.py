@@ -124,7 +124,7 @@ class Server(Case):
                 s.close()
         for _ in range(20):  # gone while the answer is written
             s = self.daemon.connect()
-            s.sendall(frame(b'{"v":1,"cmd":"show calls","args":{"customer":"many","limit":0}}'))
+            s.sendall(frame(b'{"v":1,"cmd":"show call","args":{"id":"many"}}'))
             s.close()
         p = subprocess.Popen([TRUNKLINE, "--socket", self.daemon.path, "watch", "0.1", "status"],
                              stdout=subprocess.DEVNULL)
@@ -135,7 +135,7 @@ class Server(Case):
 
     def test_slow_reader(self):
         with self.daemon.connect() as s:
-            s.sendall(frame(b'{"v":1,"cmd":"show calls","args":{"customer":"many","limit":0}}'))
+            s.sendall(frame(b'{"v":1,"cmd":"show call","args":{"id":"many"}}'))
             time.sleep(0.2)
             self.works()
             began = time.monotonic()
@@ -208,7 +208,7 @@ class Budget(Case):
         """Many slow readers of large answers are told to come back, and memory stays bounded."""
         readers = [self.daemon.connect() for _ in range(12)]
         for s in readers:
-            s.sendall(frame(b'{"v":1,"cmd":"show calls","args":{"customer":"many","limit":0}}'))
+            s.sendall(frame(b'{"v":1,"cmd":"show call","args":{"id":"many"}}'))
         self.assertTrue(self.daemon.ask({"v": 1, "cmd": "ping"})["ok"])
         codes = []
         for s in readers:

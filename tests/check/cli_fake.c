@@ -4,7 +4,8 @@
 //
 //     cli_fake SOCKET [clients request_s answer_s idle_s out_bytes]
 //
-// Ends on SIGTERM. With customer "many", there are 30,000 calls.
+// Ends on SIGTERM. With customer "many", there are 30,000 calls; call "many" has so many
+// streams that its answer is some 3 MB.
 #include "cli_fake.h"
 
 #include "api/api.h"
@@ -17,6 +18,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define STREAMS 2000
 
 void view_status(struct control *ctl, struct view_status *out)
 {
@@ -244,7 +247,7 @@ static const struct view_call a_call = {
 };
 
 size_t view_calls(struct control *ctl, const struct view_calls_filter *f, struct view_call **out,
-		  size_t *total)
+		  size_t *total, struct view_calls_place *last)
 {
 	(void)ctl;
 	*total = f->customer != NULL && strcmp(f->customer, "many") == 0 ? 30000 : 1;
@@ -253,8 +256,9 @@ size_t view_calls(struct control *ctl, const struct view_calls_filter *f, struct
 	if (f->min_loss > a_call.leg[0].lost_share ||
 	    (f->max_mos > 0 && f->max_mos < a_call.leg[0].mos))
 		*total = 0;
-	size_t end = f->end == 0 || f->end > *total ? *total : f->end;
-	size_t n = end > f->offset ? end - f->offset : 0;
+	size_t n = *total > f->after.serial ? *total - f->after.serial : 0;
+	n = n > f->limit ? f->limit : n;
+	*last = (struct view_calls_place){-2.5, f->after.serial + n};
 	struct view_call *calls = calloc(n + 1, sizeof(*calls));
 	if (calls == NULL)
 		abort();
@@ -276,6 +280,13 @@ size_t view_call(struct control *ctl, const char *id, struct view_call **out, si
 
 	*out = NULL;
 	*total = strcmp(id, "7f") == 0 ? 2 : 0;
+	if (strcmp(id, "many") == 0) {
+		if ((*out = calloc(STREAMS, sizeof(**out))) == NULL)
+			abort();
+		for (size_t i = 0; i < STREAMS; i++)
+			(*out)[i] = a_call;
+		return STREAMS;
+	}
 	if (strcmp(id, a_call.id) != 0 && strcmp(id, "weird") != 0 && !added)
 		return 0;
 	if ((*out = calloc(2, sizeof(**out))) == NULL)

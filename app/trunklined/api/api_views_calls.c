@@ -5,7 +5,10 @@
 #include "api_page.h"
 #include "view.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,7 +133,29 @@ static unsigned choice(json_t *args, const char *name, const char *const *words,
 	return otherwise;
 }
 
-static struct view_calls_filter filter_of(json_t *args, struct page page)
+// A place as text, and back; -EINVAL.
+static json_t *place_json(const struct view_calls_place *p)
+{
+	return json_sprintf("%.17g/%" PRIu64, p->key, p->serial);
+}
+
+static int place_parse(const char *text, struct view_calls_place *p, struct err *err)
+{
+	char *end;
+
+	*p = (struct view_calls_place){0};
+	if (text == NULL)
+		return 0;
+	p->key = strtod(text, &end);
+	if (end != text && *end == '/' && isdigit((unsigned char)end[1])) {
+		p->serial = strtoull(end + 1, &end, 10);
+		if (*end == '\0' && isfinite(p->key))
+			return 0;
+	}
+	return err_set(err, -EINVAL, "after: %s is no place; take next of an earlier answer", text);
+}
+
+static struct view_calls_filter filter_of(json_t *args)
 {
 	static const char *const sorts[] = {
 		[VIEW_CALLS_OLDEST] = "oldest",   [VIEW_CALLS_NEWEST] = "newest",
@@ -152,27 +177,30 @@ static struct view_calls_filter filter_of(json_t *args, struct page page)
 		.max_mos = api_arg_real(args, "max_mos", 0),
 		.refused = api_arg_bool(args, "refused", false),
 		.sort = choice(args, "sort", sorts, VIEW_CALLS_OLDEST),
-		.offset = page.first,
-		.end = page.end,
 	};
 }
 
 int cmd_show_calls(struct control *ctl, json_t *args, json_t **data, struct err *err)
 {
-	struct page page = page_of(args);
-	struct view_calls_filter filter = filter_of(args, page);
+	struct view_calls_filter filter = filter_of(args);
+	struct view_calls_place last;
 	struct view_call *c;
 	size_t total = 0;
 	int r = api_customer_known(ctl, filter.customer, err);
 
-	if (r < 0)
+	if (r < 0 || (r = place_parse(api_arg_text(args, "after"), &filter.after, err)) < 0)
 		return r;
-	size_t n = view_calls(ctl, &filter, &c, &total);
+	filter.limit = api_arg_uint(args, "limit", API_LIST_DEFAULT);
+	if (filter.limit == 0 || filter.limit > PAGE_CALLS)
+		filter.limit = PAGE_CALLS;
+	size_t n = view_calls(ctl, &filter, &c, &total, &last);
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(list, call_json(&c[i]));
 	free(c);
-	*data = page_json(page, "calls", list, total);
+	*data = json_pack("{s:o, s:o, s:I}", "calls", list, "next",
+			  n == filter.limit ? place_json(&last) : json_null(), "total",
+			  (json_int_t)total);
 	return 0;
 }
 

@@ -231,7 +231,7 @@ int media_open(struct control *ctl, const char *key, const struct media_spec *sp
 	}
 	TAILQ_INSERT_TAIL(&e->all, m, link);
 	e->n++;
-	e->opened++;
+	m->serial = ++e->opened;
 	media_timer_arm(m, now);
 	*out = m;
 	return 0;
@@ -394,6 +394,8 @@ void media_close(struct media *m, struct media_stats *stats)
 		e->cursor = TAILQ_NEXT(m, link);
 	if (e->look == m)
 		e->look = TAILQ_NEXT(m, link);
+	if (e->listed == m)
+		e->listed = TAILQ_PREV(m, media_list, link);
 	TAILQ_REMOVE(&e->all, m, link);
 	e->n--;
 	e->ended++;

@@ -81,6 +81,7 @@ struct media {
 	uint64_t quiet_ms;   // not before this the count of silence begins
 	uint16_t slot;       // of the wheel
 	time_t since;        // UTC
+	uint64_t serial;     // of all that were opened, from 1 on
 	time_t first[2];     // of each side's first packet, 0: none was seen yet
 	uint64_t looked_ms;
 	bool hairpin; // then
@@ -101,6 +102,7 @@ struct media_engine {
 	unsigned n;
 	struct media *cursor;     // where a walk that may close media goes on
 	struct media *look;       // where media_look_on goes on
+	struct media *listed;     // where the last page of a list ended; NULL: at the beginning
 	struct rte_mempool *legs; // pairs
 	uint32_t *free_slot;      // stack of leg slots
 	uint32_t n_free_slots;
