@@ -163,8 +163,8 @@ def listed(daemon, t):
     expect(ids == every[:-some - 1:-1], f"{len(ids)} newest calls, {len(set(ids))} different ones")
     p99 = [ms[len(ms) * 99 // 100] * 1000 for ms in (waits, sorted_waits)]
     expect(p99[0] < 15 * w.slow() and p99[1] < 30 * w.slow(), f"p99 of ping: {p99} ms")
-    t.proved(f"all {CALLS} calls in {took:.1f} s; ping meanwhile: p99 {p99[0]:.1f} ms, at most {waits[-1] * 1000:.1f} ms; "
-             f"sorted: p99 {p99[1]:.1f} ms, at most {sorted_waits[-1] * 1000:.1f} ms")
+    t.proved(f"all {CALLS} calls in {took:.1f} s; ping meanwhile: p99 {p99[0]:.1f} ms, "
+             f"at most {waits[-1] * 1000:.1f} ms; sorted: p99 {p99[1]:.1f} ms, at most {sorted_waits[-1] * 1000:.1f} ms")
 
 
 def main():

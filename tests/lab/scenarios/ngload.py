@@ -10,10 +10,10 @@ from trunklab.daemon import Daemon, pop_config
 from trunklab.report import Report, expect, expect_equal
 
 HELD, RATE, SECONDS = 50000, 5000, 60
-# Of an offer on the wire. The aim is a p99 below 5 ms. On two CPUs that the worker, the control thread and the client
-# share, and that a hypervisor takes away for up to 10 ms at a time, it is 5 to 13, so what is checked is that half of
-# them are answered at once, and that none waits as for a lost one.
-P50_MS, P99_MS = 2.0, 60.0
+# Of an offer on the wire. Where a hypervisor takes the CPUs away for up to 10 ms at a time, what is checked of the p99
+# is that none waits as for a lost one.
+P50_MS, P99_MS, P99_DISTURBED_MS = 2.0, 5.0, 60.0
+DISTURBED = 0.01  # share of the CPUs' time
 FORGET = 13  # seconds after which no answer is kept for retransmissions
 
 
@@ -22,6 +22,13 @@ def media():
     sides = (("inside", "198.18.30.1"), ("outside", "198.18.30.2"))
     return [{"address": f"198.18.{30 + i}.{address.split('.')[3]}", "ports": "2048-65535", "on": side}
             for side, address in sides for i in range(4)]
+
+
+def stolen():
+    """CPU time that a hypervisor took away so far, and all of it, in ticks."""
+    with open("/proc/stat", encoding="ascii") as f:
+        ticks = [int(n) for n in f.readline().split()[1:]]
+    return ticks[7], sum(ticks[:8])
 
 
 def load(world, held, seconds):
@@ -63,14 +70,18 @@ def main():
             before = daemon.rss_kb()
             t.proved(f"{held} calls opened and closed once; RSS then {before // 1024} MB")
         with report.test("load") as t:
+            before_load = stolen()
             result = load(world, held, seconds)
             print(json.dumps(result), flush=True)
             clean(result, held)
-            offer = result["offer"]
-            expect(offer["wire_p50_ms"] < P50_MS * w.slow() and offer["wire_p99_ms"] < P99_MS * w.slow(),
-                   f"offer p50 {offer['wire_p50_ms']} ms, p99 {offer['wire_p99_ms']} ms")
+            offer, after_load = result["offer"], stolen()
+            share = (after_load[0] - before_load[0]) / (after_load[1] - before_load[1])
+            p99 = P99_MS if share < DISTURBED else P99_DISTURBED_MS
+            expect(offer["wire_p50_ms"] < P50_MS * w.slow() and offer["wire_p99_ms"] < p99 * w.slow(),
+                   f"offer p50 {offer['wire_p50_ms']} ms, p99 {offer['wire_p99_ms']} ms; "
+                   f"{share:.2%} of the CPUs taken away")
             t.proved(f"{result['calls']} calls at {RATE}/s, {result['held']} held, no error; "
-                     + figures(result))
+                     f"{figures(result)}; {share:.2%} of the CPUs taken away")
         with report.test("memory") as t:
             time.sleep(FORGET)
             after = daemon.rss_kb()
