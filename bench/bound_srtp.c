@@ -51,11 +51,9 @@ static void state_ahead(const struct world *w, struct one *one, unsigned n)
 		one[i].far = leg_other(one[i].leg, ref & REF_SECOND);
 		rte_prefetch0(one[i].leg);
 		rte_prefetch0(&one[i].far->local_ip);
-		if (in)
-			rte_prefetch0(&one[i].leg->srtp_in);
 	}
 	for (unsigned i = 0; i < n; i++) {
-		one[i].ctx = in ? one[i].leg->srtp_in : one[i].far->srtp_out;
+		one[i].ctx = in ? leg_srtp_in(one[i].leg) : one[i].far->srtp_out;
 		rte_prefetch0(one[i].ctx);
 	}
 	for (unsigned i = 0; i < n; i++)

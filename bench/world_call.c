@@ -71,7 +71,7 @@ static void leg_make(struct world *w, uint32_t call, unsigned side)
 	leg->rx.clock_mult = rtp_clock_mult(8000, w->plane->tsc_hz);
 	leg->id = 2 * call + side;
 	leg->gen = 1;
-	leg->peer = REF_MAKE(&w->legs[2 * call + !side], 0);
+	leg->onward = leg_onward(leg, &w->legs[2 * call + !side]);
 	w->plane->leg_slot[leg->id] = (struct leg_slot){leg, 1};
 	media->leg[local] = media->leg[local + 1] = REF_MAKE(leg, 0) | (side ? REF_SECOND : 0);
 }

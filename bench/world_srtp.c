@@ -40,7 +40,7 @@ int srtp_make(struct world *w, struct err *err)
 			a->srtp_in = w->srtp[call];
 		else
 			b->srtp_out = w->srtp[call];
-		a->peer = leg_peer_ref(a, b);
+		a->onward = leg_onward(a, b);
 		struct media_addr *media = w->plane->media[media_of(call, 0)];
 		media->leg[call_port(call)] = leg_port_ref(a, false);
 	}

@@ -43,8 +43,6 @@ static void object(struct worker *w, unsigned i)
 	if (!media || unlikely(ref == 0))
 		return;
 	rte_prefetch0(&leg_other(leg, ref & REF_SECOND)->local_ip);
-	if (ref & REF_SRTP)
-		rte_prefetch0(&leg->srtp_in);
 }
 
 const chain_step_fn chain_fn[CHAIN_LINKS] = {

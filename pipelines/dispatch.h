@@ -68,8 +68,6 @@ static inline void dispatch_bring(const struct worker *w, struct rte_mbuf **pkt,
 			struct leg *leg = pkt_obj(pkt[i]);
 			line_load(leg);
 			line_load(&leg_other(leg, pkt_tag(pkt[i])->flags & PKT_SECOND)->local_ip);
-			if (next[i] == STAGE_srtp_open)
-				line_load(&leg->srtp_in);
 		}
 	}
 }

@@ -28,7 +28,7 @@
 
 // A pointer to a 64-byte aligned object with the owner worker in its upper 16 bits, so that one load
 // says both. Bit 0 is set for the second leg of a pair (rtp/leg.h). Bit 1 is set if what goes that way is
-// SRTP: in a media port's entry what arrives, in leg.peer what leaves by the peer. 0 is none.
+// SRTP: in a media port's entry what arrives, in leg.onward what leaves by the other leg. 0 is none.
 typedef uint64_t ref_t;
 #define REF_PTR(r) ((void *)((r)&0xffffffffffc0ULL))
 #define REF_OWNER(r) ((uint16_t)((r) >> 48))
@@ -43,11 +43,23 @@ static inline ref_t leg_port_ref(const struct leg *leg, bool second)
 	       (leg->srtp_in != NULL ? REF_SRTP : 0);
 }
 
-// For leg.peer; leg's gate, and the peer's owner and srtp_out, are set already.
-static inline ref_t leg_peer_ref(const struct leg *leg, const struct leg *peer)
+// For leg.onward, with the other leg of its pair: what a packet has to know of both, so that the leg's first line is
+// enough. The context of what arrives (none: it is plain), the other leg's owner, and the two bits. leg's gate and
+// srtp_in, and the other's owner and srtp_out, are set already.
+static inline ref_t leg_onward(const struct leg *leg, const struct leg *other)
 {
-	return REF_MAKE(peer, leg->gate != 0 ? LEG_GATED : peer->owner) |
-	       (peer->srtp_out != NULL ? REF_SRTP : 0);
+	return REF_MAKE(leg->srtp_in, leg->gate != 0 ? LEG_GATED : other->owner) |
+	       (other < leg ? REF_SECOND : 0) | (other->srtp_out != NULL ? REF_SRTP : 0);
+}
+
+static inline struct leg *leg_far(struct leg *leg)
+{
+	return leg_other(leg, leg->onward & REF_SECOND);
+}
+
+static inline struct srtp_ctx *leg_srtp_in(const struct leg *leg)
+{
+	return REF_PTR(leg->onward);
 }
 
 static inline ref_t ref_load(const ref_t *r)

@@ -49,7 +49,7 @@ const char *crypto_describe(const struct crypto *c);
 // From now on ciphers bring in what is noted there (ahead.h). NULL: nothing.
 struct ahead;
 void crypto_ahead_set(struct crypto *c, struct ahead *ahead);
-// Called for each AEAD packet of ESP that proved authentic, behind its cipher and before the next one's, so that what
+// Called for each packet of ESP that proved authentic, of AEAD behind its cipher and before the next one's, so that what
 // the packet will need can be asked for meanwhile. NULL: nothing.
 struct esp_in;
 typedef void (*crypto_opened_fn)(void *ctx, const struct esp_in *op);

@@ -107,6 +107,12 @@ static inline __attribute__((always_inline)) void packet_finish(struct crypto *c
 		sa->refused++;
 }
 
+static inline void opened_tell(const struct crypto *c, const struct esp_in *op)
+{
+	if (c->opened != NULL && op->status == ESP_OK)
+		c->opened(c->opened_ctx, op);
+}
+
 static inline void aead_finish(struct crypto *c, struct esp_in *op, unsigned i, uint64_t now)
 {
 	if (__builtin_expect(!tag16_equal(op->esp + op->len - AEAD_ICV, c->tag[i]), 0)) {
@@ -115,8 +121,7 @@ static inline void aead_finish(struct crypto *c, struct esp_in *op, unsigned i, 
 		return;
 	}
 	packet_finish(c, op, i, AEAD_HEAD, AEAD_ICV, now);
-	if (c->opened != NULL && op->status == ESP_OK)
-		c->opened(c->opened_ctx, op);
+	opened_tell(c, op);
 }
 
 // Keys of a suite whose ciphers run one by one. Those of the lanes are wanted all at once, and asked for by the caller.
@@ -150,6 +155,7 @@ static void cbc_burst(struct crypto *c, struct esp_in *op, const uint8_t *member
 			continue;
 		}
 		packet_finish(c, o, member[k], CBC_HEAD, o->sa->icv_len, now);
+		opened_tell(c, o);
 	}
 }
 

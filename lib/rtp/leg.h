@@ -53,14 +53,15 @@ struct leg_guard {
 
 struct leg {
 	// line 0, ingress
-	uint64_t peer; // the other leg, its owner in the upper 16 bits; lives as long as this one
+	uint64_t
+		onward; // leg_onward() in pipelines/plane.h: where what arrives goes, and what opens it before
 	uint32_t remote_ip;   // [w] network order; source that packets must have once learned
 	uint16_t remote_port; // [w] network order
 	uint8_t latch;        // [w] latch_state
 	uint8_t flags;        // leg_flag
 	uint32_t last_tick;   // [w] tick (TSC >> TICK_SHIFT) of the last accepted packet
 	uint16_t customer;    // whose tunnel its packets come from and go to; 0: none
-	uint8_t gate;         // leg_gate; not 0: peer has LEG_GATED in place of the owner
+	uint8_t gate;         // leg_gate; not 0: onward has LEG_GATED in place of the owner
 	uint8_t dtmf_type;    // with LEG_GATE_DTMF: payload type of telephone-event
 	struct rtp_stats rx __attribute__((aligned(8))); // [w]
 	// line 1, egress
@@ -87,10 +88,11 @@ struct leg {
 	uint16_t rtcp_port;                            // [w] network order
 	uint8_t rtcp_latch;                            // [w]
 	uint64_t rtcp_rx_packets, rtcp_tx_packets, rtcp_rx_bytes, rtcp_tx_bytes; // [w]
-	uint32_t refused;         // [w] RTP packets whose source did not fit the latch
-	uint32_t rtcp_refused;    // [w]
-	uint32_t record;          // with LEG_RECORD
-	struct srtp_ctx *srtp_in; // what its peer sends is SRTP; NULL: plain
+	uint32_t refused;      // [w] RTP packets whose source did not fit the latch
+	uint32_t rtcp_refused; // [w]
+	uint32_t record;       // with LEG_RECORD
+	struct srtp_ctx
+		*srtp_in; // what its peer sends is SRTP; NULL: plain. Packets find it in onward
 	// touched when something irregular happens
 	struct rtp_detail detail __attribute__((aligned(64))); // [w]
 	struct rtcp_view rtcp __attribute__((aligned(64)));    // [w]

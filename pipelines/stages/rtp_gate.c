@@ -37,7 +37,7 @@ static uint8_t gate_one(struct worker *w, struct rte_mbuf *m)
 {
 	struct leg *leg = pkt_obj(m);
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(pkt_ip(m) + 1);
-	struct leg *far = REF_PTR(leg->peer);
+	struct leg *far = leg_far(leg);
 	const struct rtp_hdr *rtp = (const struct rtp_hdr *)(udp + 1);
 
 	if (!(pkt_tag(m)->flags & PKT_RTCP)) {
@@ -50,7 +50,7 @@ static uint8_t gate_one(struct worker *w, struct rte_mbuf *m)
 		if (leg->gate & LEG_GATE_SILENCED && !silence_write(udp))
 			return pkt_drop(m, DROP_CALL_SILENCED);
 	}
-	return dispatch_far(w, m, far, far->owner, leg->peer & REF_SRTP);
+	return dispatch_far(w, m, far, far->owner, leg->onward & REF_SRTP);
 }
 
 void stage_rtp_gate(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)

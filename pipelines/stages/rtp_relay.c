@@ -65,7 +65,7 @@ static uint8_t rtp_stranger(struct worker *w, struct rte_mbuf *m, struct leg *le
 		.ssrc = rte_be_to_cpu_32(rtp->ssrc),
 		.tick = (uint32_t)(w->now >> TICK_SHIFT),
 		.type = rtp->mpt & 0x7f,
-		.verified = leg->srtp_in != NULL, // or it would not be here
+		.verified = leg_srtp_in(leg) != NULL, // or it would not be here
 	};
 
 	if (leg->latch == LATCH_OPEN && source_is_anothers(w, leg, p.ip))
@@ -130,10 +130,10 @@ static inline uint8_t relay_one(struct worker *w, struct rte_mbuf *m)
 	leg->last_tick = (uint32_t)(w->now >> TICK_SHIFT);
 	if (unlikely(leg->flags & LEG_RECORD))
 		record_copy(w, m, leg->record);
-	struct leg *far = REF_PTR(leg->peer);
-	if (unlikely(REF_OWNER(leg->peer) != w->id) && REF_OWNER(leg->peer) == LEG_GATED)
+	ref_t onward = leg->onward;
+	if (unlikely(REF_OWNER(onward) != w->id) && REF_OWNER(onward) == LEG_GATED)
 		return STAGE_rtp_gate;
-	return dispatch_far(w, m, far, REF_OWNER(leg->peer), leg->peer & REF_SRTP);
+	return dispatch_far(w, m, leg_far(leg), REF_OWNER(onward), onward & REF_SRTP);
 }
 
 void stage_rtp_relay(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)

@@ -29,7 +29,7 @@ static inline uint8_t open_finish(struct rte_mbuf *m, const struct srtp_op *op)
 	m->data_len = (uint16_t)(sizeof(*ip) + len);
 	m->pkt_len = m->data_len;
 	// Made anew: by srtp_seal if it goes on as SRTP.
-	udp->dgram_cksum = leg->peer & REF_SRTP ? 0 : udp4_cksum(ip, udp, len);
+	udp->dgram_cksum = leg->onward & REF_SRTP ? 0 : udp4_cksum(ip, udp, len);
 	return STAGE_rtp_relay;
 }
 
@@ -39,7 +39,7 @@ static inline bool op_fill(struct rte_mbuf *m, struct srtp_op *op)
 	const struct leg *leg = pkt_obj(m);
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(pkt_ip(m) + 1);
 
-	op->ctx = leg->srtp_in;
+	op->ctx = leg_srtp_in(leg);
 	op->data = (uint8_t *)(udp + 1);
 	op->len = rte_be_to_cpu_16(udp->dgram_len) - (uint32_t)sizeof(*udp);
 	return op->len >= 2 && (op->data[0] & 0xc0) == 0x80 &&
@@ -49,9 +49,9 @@ static inline bool op_fill(struct rte_mbuf *m, struct srtp_op *op)
 static void prefetch(struct rte_mbuf **pkt, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0(((const struct leg *)pkt_obj(pkt[i]))->srtp_in);
+		rte_prefetch0(leg_srtp_in(pkt_obj(pkt[i])));
 	for (uint16_t i = 0; i < n; i++)
-		srtp_ctx_prefetch(((const struct leg *)pkt_obj(pkt[i]))->srtp_in);
+		srtp_ctx_prefetch(leg_srtp_in(pkt_obj(pkt[i])));
 }
 
 void stage_srtp_open(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)

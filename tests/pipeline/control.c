@@ -211,7 +211,7 @@ static void test_moved(struct control *ctl)
 		      call->media->pair->leg[0].customer == id &&
 		      call->media->pair->leg[0].owner == !owner &&
 		      REF_OWNER(ref_at(ctl, 10000)) == !owner &&
-		      REF_OWNER(call->media->pair->leg[1].peer) == !owner,
+		      REF_OWNER(call->media->pair->leg[1].onward) == !owner,
 	      "tunnel and call have moved with the customer");
 	check(strcmp(whose(ctl, 0), "acme") == 0, "and its domain");
 }

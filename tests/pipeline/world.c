@@ -373,7 +373,7 @@ void call_publish(struct world *w, struct leg_pair *pair)
 		struct leg *leg = &pair->leg[i];
 		uint32_t media = rte_be_to_cpu_32(leg->local_ip);
 		uint16_t port = rte_be_to_cpu_16(leg->local_port);
-		leg->peer = leg_peer_ref(leg, &pair->leg[!i]);
+		leg->onward = leg_onward(leg, &pair->leg[!i]);
 		*ref_of(w, media, port) = leg_port_ref(leg, i == 1);
 		if (!(leg->flags & LEG_RTCP_MUX))
 			*ref_of(w, media, (uint16_t)(port + 1)) = leg_port_ref(leg, i == 1);

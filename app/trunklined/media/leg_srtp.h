@@ -2,7 +2,7 @@
 // The SRTP contexts of a leg, for the control thread: made, carried over, freed once no worker sees them.
 //
 //     leg_srtp_make(...)                   contexts for the new leg beside the old one
-//     leg->srtp_in, leg->srtp_out = ...    then leg_port_ref, leg_peer_ref and publication as ever
+//     leg->srtp_in, leg->srtp_out = ...    then leg_port_ref, leg_onward and publication as ever
 //     leg_srtp_release(defer, old, made)   the old leg is withdrawn
 #pragma once
 

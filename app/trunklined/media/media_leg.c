@@ -134,7 +134,7 @@ void media_legs_fill(const struct media *m, const struct media_spec *spec, const
 		}
 	}
 	for (unsigned i = 0; i < 2; i++)
-		pair->leg[i].peer = leg_peer_ref(&pair->leg[i], &pair->leg[!i]);
+		pair->leg[i].onward = leg_onward(&pair->leg[i], &pair->leg[!i]);
 }
 
 static void ended_set(struct media_addr *ma, uint16_t port, bool ended)
