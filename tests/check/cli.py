@@ -153,16 +153,16 @@ class Answers(Case):
             self.assertIn(says, self.cli("show", "calls", *words, code=2))
 
     def test_limit(self):
-        self.assertIn("5 of 30,000 calls; --limit 0 shows all",
+        self.assertIn("5 of 3,000 calls; --limit 0 shows all",
                       self.cli("show", "calls", "many", "--limit", "5"))
         d = self.data("show", "calls", "many")
-        self.assertEqual((len(d["calls"]), d["total"]), (1000, 30000))
-        for limit, n in (("0", 30000), ("2001", 2001), ("2000", 2000), ("40000", 30000)):
+        self.assertEqual((len(d["calls"]), d["total"]), (1000, 3000))
+        for limit, n in (("0", 3000), ("2001", 2001), ("2000", 2000), ("40000", 3000)):
             self.assertEqual(len(self.data("show", "calls", "many", "limit", limit)["calls"]), n)
         self.assertIsNone(self.data("show", "calls", "many", "--limit", "0")["next"])
         last = self.data("show", "calls", "many", "--limit", "29")["next"]
         rest = self.data("show", "calls", "many", "--limit", "0", "--after", last)
-        self.assertEqual((len(rest["calls"]), rest["next"]), (30000 - 29, None))
+        self.assertEqual((len(rest["calls"]), rest["next"]), (3000 - 29, None))
         for place in ("1", "/", "1/", "1/x", "1/-1", "nan/1", "inf/1", "1/1x"):
             self.assertIn("is no place", self.cli("show", "calls", "--after", place, code=1))
 

@@ -4,7 +4,7 @@
 //
 //     cli_fake SOCKET [clients request_s answer_s idle_s out_bytes]
 //
-// Ends on SIGTERM. With customer "many", there are 30,000 calls; call "many" has so many
+// Ends on SIGTERM. With customer "many", there are 3,000 calls; call "many" has so many
 // streams that its answer is some 3 MB.
 #include "cli_fake.h"
 
@@ -250,7 +250,7 @@ size_t view_calls(struct control *ctl, const struct view_calls_filter *f, struct
 		  size_t *total, struct view_calls_place *last)
 {
 	(void)ctl;
-	*total = f->customer != NULL && strcmp(f->customer, "many") == 0 ? 30000 : 1;
+	*total = f->customer != NULL && strcmp(f->customer, "many") == 0 ? 3000 : 1;
 	if (f->state != NULL && strcmp(f->state, a_call.state) != 0)
 		*total = 0;
 	if (f->min_loss > a_call.leg[0].lost_share ||
