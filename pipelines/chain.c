@@ -4,13 +4,13 @@
 #include "base/line.h"
 #include "dispatch.h"
 
-static void header(struct worker *w, unsigned i)
+static inline void header(struct worker *w, unsigned i)
 {
 	line_own(rte_pktmbuf_mtod(w->next->pkt[i], void *));
 }
 
 // A guess that the packet is plain IPv4 for us: if not, some other entry is brought in.
-static void entry(struct worker *w, unsigned i)
+static inline void entry(struct worker *w, unsigned i)
 {
 	const struct rte_mbuf *m = w->next->pkt[i];
 	const struct rte_ipv4_hdr *ip =
@@ -30,7 +30,7 @@ static void entry(struct worker *w, unsigned i)
 }
 
 // The SA, or both legs.
-static void object(struct worker *w, unsigned i)
+static inline void object(struct worker *w, unsigned i)
 {
 	const ref_t *at = w->next_entry[i];
 
@@ -45,8 +45,27 @@ static void object(struct worker *w, unsigned i)
 	rte_prefetch0(&leg_other(leg, ref & REF_SECOND)->local_ip);
 }
 
-const chain_step_fn chain_fn[CHAIN_LINKS] = {
-	[CHAIN_HEADER] = header,
-	[CHAIN_ENTRY] = entry,
-	[CHAIN_OBJECT] = object,
-};
+void chain_next(struct worker *w, unsigned n)
+{
+	struct rx_queue *q = w->next;
+
+	if (q == NULL || q->chain.links == CHAIN_LINKS)
+		return;
+	unsigned link = q->chain.links++, at = q->chain.done[link];
+	unsigned end = link == 0 ? q->n : q->chain.done[link - 1];
+	end = end < at + n ? end : at + n;
+	q->chain.done[link] = (uint8_t)(end > at ? end : at);
+	switch (link) {
+	case CHAIN_HEADER:
+		for (; at < end; at++)
+			header(w, at);
+		break;
+	case CHAIN_ENTRY:
+		for (; at < end; at++)
+			entry(w, at);
+		break;
+	default:
+		for (; at < end; at++)
+			object(w, at);
+	}
+}

@@ -130,10 +130,7 @@ static inline uint8_t send_one(struct worker *w, struct rte_mbuf *m)
 
 void stage_rtp_send(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
-	struct chain_walk walk = chain_begin(w);
-
-	for (uint16_t i = 0; i < n; i++) {
-		chain_step(w, &walk);
+	chain_next(w, n);
+	for (uint16_t i = 0; i < n; i++)
 		next[i] = send_one(w, pkt[i]);
-	}
 }

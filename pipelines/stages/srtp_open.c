@@ -74,9 +74,7 @@ void stage_srtp_open(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 	worker_ahead(w);
 	srtp_open_burst(w->crypto, op, k, w->now);
 	chain_brought(w);
-	struct chain_walk walk = chain_begin(w);
-	for (unsigned j = 0; j < k; j++) {
-		chain_step(w, &walk);
+	chain_next(w, n);
+	for (unsigned j = 0; j < k; j++)
 		next[at[j]] = open_finish(pkt[at[j]], &op[j]);
-	}
 }

@@ -44,9 +44,8 @@ void stage_srtp_seal(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 	unsigned k = 0;
 
 	prefetch(pkt, n);
-	struct chain_walk walk = chain_begin(w);
+	chain_next(w, n);
 	for (uint16_t i = 0; i < n; i++) {
-		chain_step(w, &walk);
 		const struct leg *leg = pkt_obj(pkt[i]);
 		struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(pkt_ip(pkt[i]) + 1);
 		if (unlikely(rte_pktmbuf_tailroom(pkt[i]) < SRTCP_TAILROOM)) {
@@ -66,9 +65,7 @@ void stage_srtp_seal(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 	worker_ahead(w);
 	srtp_seal_burst(w->crypto, op, k);
 	chain_brought(w);
-	walk = chain_begin(w);
-	for (unsigned j = 0; j < k; j++) {
-		chain_step(w, &walk);
+	chain_next(w, n);
+	for (unsigned j = 0; j < k; j++)
 		next[at[j]] = seal_finish(pkt[at[j]], &op[j]);
-	}
 }

@@ -153,11 +153,8 @@ static void burst_prefetch(const struct plane *p, struct rte_mbuf **pkt, uint16_
 
 void stage_tier(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
-	struct chain_walk walk = chain_begin(w);
-
+	chain_next(w, n);
 	burst_prefetch(w->plane, pkt, n);
-	for (uint16_t i = 0; i < n; i++) {
-		chain_step(w, &walk);
+	for (uint16_t i = 0; i < n; i++)
 		next[i] = tier_one(w, pkt[i]);
-	}
 }

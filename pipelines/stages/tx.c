@@ -104,11 +104,9 @@ static inline uint8_t tx_one(struct worker *w, struct rte_mbuf *m, struct run *r
 void stage_tx(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_t *next)
 {
 	struct run run = {.port = RUN_NONE};
-	struct chain_walk walk = chain_begin(w);
 
-	for (uint16_t i = 0; i < n; i++) {
-		chain_step(w, &walk);
+	chain_next(w, n);
+	for (uint16_t i = 0; i < n; i++)
 		next[i] = tx_one(w, pkt[i], &run);
-	}
 	run_end(w, &run);
 }
