@@ -19,7 +19,7 @@ static struct hkey_span hkey_span(const IMB_MGR *m)
 	} else {
 		// Eight powers: all of them, always.
 		span.end = (uint16_t)(HKEY_START + sizeof(k->ghash_keys.sse_avx));
-		span.per = sizeof(k->ghash_keys.sse_avx);
+		span.per = 0;
 	}
 #if IMB_VERSION_NUM >= IMB_VERSION(2, 0, 0)
 	// 2.x: the powers, then as many products of theirs with the polynomial.

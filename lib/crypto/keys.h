@@ -32,7 +32,8 @@ static inline unsigned hmac_outer(enum suite_id suite)
 
 // Which powers of the GHASH key a message of n blocks (the AAD is one) uses, as offsets in struct
 // gcm_key_data: the last n * per bytes of [HKEY_START, mid) and of [mid, end). It depends on the
-// CPU and on the library.
+// CPU and on the library. per 0: all of them, up to end, whatever the length; they and the round keys are KEY_LINES lines.
+#define KEY_LINES 8
 #define HKEY_START ((unsigned)offsetof(struct gcm_key_data, ghash_keys))
 struct hkey_span {
 	uint16_t mid, end, per;

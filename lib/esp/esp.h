@@ -7,6 +7,7 @@
 // whatever SAs they belong to.
 #pragma once
 
+#include "prefetch.h"
 #include "sa.h"
 
 #include <stdint.h>
@@ -52,8 +53,18 @@ void esp_decap_burst(struct crypto *c, struct esp_in *op, unsigned n, uint64_t n
 // SPI to the end of the ICV; out: the inner packet): bitmap or template, round keys, and just the
 // powers of the hash key that this length needs. It reads the SA's first line, so prefetch that
 // one earlier. esp_decap_burst does it itself for AEAD suites.
-void esp_in_prefetch(const struct sa_in *sa, uint32_t len);
-void esp_out_prefetch(const struct sa_out *sa, uint32_t len);
+static inline void esp_in_prefetch(const struct sa_in *sa, uint32_t len)
+{
+	__builtin_prefetch(&sa->bitmap[sa->seq_top / 64 & sa->window_mask], 1, 3);
+	__builtin_prefetch(&sa->selector, 0, 3);
+	keys_prefetch(&sa->keys, sa->suite, sa->hkey, len > 32 ? len - 32 : 0, true);
+}
+
+static inline void esp_out_prefetch(const struct sa_out *sa, uint32_t len)
+{
+	__builtin_prefetch(sa->outer, 1, 3);
+	keys_prefetch(&sa->keys, sa->suite, sa->hkey, len + 2, false);
+}
 
 struct esp_out {
 	struct sa_out *sa;
@@ -66,10 +77,30 @@ struct esp_out {
 	uint8_t *outer;     // the outer IPv4 header, complete with checksum, DSCP, ECN, DF
 };
 
+// The payload without its trailer: the inner packet of len bytes, and TFC padding.
+static inline uint32_t esp_out_payload(const struct sa_out *sa, uint32_t len)
+{
+	return len > sa->tfc_pad ? len : sa->tfc_pad;
+}
+
+// The payload with what brings it, pad length and next header to a multiple of the block; payload as esp_out_payload()
+// says.
+static inline uint32_t esp_out_blocks(const struct sa_out *sa, uint32_t payload)
+{
+	return (payload + 2 + sa->block - 1u) & ~(sa->block - 1u);
+}
+
 // Bytes written behind an inner packet of len bytes: TFC padding, padding, trailer, ICV.
-uint32_t esp_out_tail(const struct sa_out *sa, uint32_t len);
+static inline uint32_t esp_out_tail(const struct sa_out *sa, uint32_t len)
+{
+	return esp_out_blocks(sa, esp_out_payload(sa, len)) - len + sa->icv_len;
+}
+
 // Outer IPv4 total length for an inner packet of len bytes.
-uint32_t esp_out_len(const struct sa_out *sa, uint32_t len);
+static inline uint32_t esp_out_len(const struct sa_out *sa, uint32_t len)
+{
+	return sa->outer_len + 8u + sa->iv_len + len + esp_out_tail(sa, len);
+}
 
 // Takes the next sequence number, builds headers and trailer, encrypts in place, appends the ICV.
 void esp_encap_burst(struct crypto *c, struct esp_out *op, unsigned n, uint64_t now);

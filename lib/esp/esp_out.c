@@ -18,28 +18,6 @@
 #define SEAL_LAG 2
 #define IP_DF 0x0040 // in a word as in memory
 
-static inline uint32_t payload_len(const struct sa_out *sa, uint32_t len)
-{
-	return len > sa->tfc_pad ? len : sa->tfc_pad;
-}
-
-// Padding that brings payload, pad length and next header to a multiple of the block.
-static inline uint32_t pad_len(const struct sa_out *sa, uint32_t payload)
-{
-	return -(payload + 2) & (sa->block - 1u);
-}
-
-uint32_t esp_out_tail(const struct sa_out *sa, uint32_t len)
-{
-	uint32_t payload = payload_len(sa, len);
-	return payload - len + pad_len(sa, payload) + 2 + sa->icv_len;
-}
-
-uint32_t esp_out_len(const struct sa_out *sa, uint32_t len)
-{
-	return sa->outer_len + ESP_HEAD + (uint32_t)sa->iv_len + len + esp_out_tail(sa, len);
-}
-
 static inline void store64(void *p, uint64_t v)
 {
 	memcpy(p, &v, 8);
@@ -95,9 +73,9 @@ static inline void trailer_write(uint8_t *p, uint32_t pad)
 static inline uint8_t packet_build(struct crypto *c, struct esp_out *op, unsigned i)
 {
 	struct sa_out *sa = op->sa;
-	uint32_t payload = payload_len(sa, op->len), pad = pad_len(sa, payload);
+	uint32_t payload = esp_out_payload(sa, op->len), blocks = esp_out_blocks(sa, payload);
 	uint32_t head = sa->outer_len + ESP_HEAD + (uint32_t)sa->iv_len;
-	uint32_t total = head + payload + pad + 2 + sa->icv_len;
+	uint32_t total = head + blocks + sa->icv_len, pad = blocks - payload - 2;
 	if (__builtin_expect(total > 65535, 0))
 		return ESP_TOO_LONG;
 	if (__builtin_expect(sa->flags & SA_EXHAUSTED, 0)) {

@@ -18,16 +18,12 @@ static inline void tail_prefetch(const void *base, unsigned from, unsigned to, u
 	lines_prefetch(base, bytes < to - from ? to - bytes : from, to);
 }
 
-#define KEY_LINES 8 // of a GCM key with eight powers
-
 // len: bytes of ciphertext. dec: the direction of a CBC key.
 static inline void keys_prefetch(const struct keys *k, uint8_t suite, struct hkey_span span,
 				 uint32_t len, bool dec)
 {
-	unsigned rounds = suites[suite].key_len / 4 + 7; // round keys
-	if (suite <= SUITE_AES_GCM_256 && span.end <= KEY_LINES * 64 &&
-	    span.per >= span.end - HKEY_START) {
-		// All powers, whatever the length: no gap worth a loop's branches.
+	unsigned rounds = suites[suite].key_len / 4 + 7;   // round keys
+	if (suite <= SUITE_AES_GCM_256 && span.per == 0) { // no gap worth a loop's branches
 #pragma GCC unroll 8
 		for (unsigned i = 0; i < KEY_LINES; i++)
 			__builtin_prefetch((const uint8_t *)k + i * 64, 0, 3);

@@ -28,9 +28,8 @@ void stage_esp_encap(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct sa_out *sa = pkt_obj(pkt[i]);
-		uint32_t tail = esp_out_tail(sa, pkt[i]->data_len);
 		if (unlikely(rte_pktmbuf_headroom(pkt[i]) < ESP_HEADROOM + 18 ||
-			     rte_pktmbuf_tailroom(pkt[i]) < tail)) {
+			     rte_pktmbuf_tailroom(pkt[i]) < esp_out_tail(sa, pkt[i]->data_len))) {
 			next[i] = pkt_drop(pkt[i], DROP_NO_BUFFER);
 			continue;
 		}
