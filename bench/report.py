@@ -395,7 +395,7 @@ and 216 of AES-CM's 432 (fastest passes), and the relay of plain packets from ri
 can be had for AES-CM at best, with all state in the caches, and for AES-GCM not at all.
 
 Where all state is in the core's caches (`--cpus 1,1 --batch 128`, 100 calls), the fastest batches of ESP took 445 cycles on
-an EPYC of family 25, 215 of them the cipher's: 230 for the 1 161 instructions of the next table, five a TSC cycle. Nothing waits there; 1.35 times
+an EPYC of family 25, 215 of them the cipher's: 230 for 1 161 instructions, five a TSC cycle (the next table but one has what there are by now). Nothing waits there; 1.35 times
 the cipher would leave room for some 400 instructions, and 1.5 times for some 550. The rest, up to the cost with 10 000 calls, is memory: 15
 lines a packet for ESP, some 11 for SRTP with AES-CM, at what the table of lines says. A hypervisor may add to it: where it
 backs hugepages with small pages, 4 096 lines in one piece took 5.6 cycles each, and the same on as many pages of 4 KB 12.
