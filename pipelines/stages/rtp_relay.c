@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The ingress half of the relay, at the ingress leg's owner: is it RTP or RTCP, does it come from
-// the leg's peer, what does it say of loss and jitter. Nothing of the far leg is read here but the pointer.
+// the leg's peer, what does it say of loss and jitter. Nothing of the far leg is read here.
 // A packet from the learned source touches the leg's first line alone; the rest is for strangers, gaps and RTCP.
 #include "adjacency.h"
 #include "chain.h"
