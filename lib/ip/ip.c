@@ -1,43 +1,69 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ip.h"
 
-uint64_t cksum_add(uint64_t sum, const void *data, size_t len)
-{
-	const uint8_t *p = data;
+typedef uint64_t lanes4 __attribute__((vector_size(32)));
 
-	for (; len >= 4; p += 4, len -= 4) {
-		uint32_t w;
-		memcpy(&w, p, sizeof(w));
-		sum += w;
-	}
-	if (len != 0) {
-		uint32_t w = 0;
-		memcpy(&w, p, len);
-		sum += w;
-	}
-	return sum;
+static inline uint64_t load_raw64(const uint8_t *p)
+{
+	uint64_t w;
+	memcpy(&w, p, sizeof(w));
+	return w;
 }
 
-static uint64_t udp4_sum(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp, uint16_t len)
+static inline uint64_t halves(uint64_t w)
+{
+	return (w & 0xffffffff) + (w >> 32);
+}
+
+// Words of 32 bits are added in lanes of 64, where no carry is lost.
+uint64_t cksum_add(uint64_t sum, const void *data, size_t len)
+{
+	const uint8_t *p = data, *end = p + len;
+	lanes4 low = {0}, high = {0}, w;
+	uint64_t last = 0;
+
+	for (size_t n = len / 32; n != 0; n--, p += 32) {
+		memcpy(&w, p, sizeof(w));
+		low += w & 0xffffffff;
+		high += w >> 32;
+	}
+	low += high;
+	sum += low[0] + low[1] + low[2] + low[3];
+	for (size_t n = len / 8 % 4; n != 0; n--, p += 8)
+		sum += halves(load_raw64(p));
+	if (len % 8 == 0)
+		return sum;
+	if (len >= 8)
+		last = load_raw64(end - 8) >> (64 - len % 8 * 8);
+	else
+		memcpy(&last, p, len);
+	return sum + halves(last);
+}
+
+// All but the checksum field. The header is loaded field by field: its length may just have been stored, and a load of
+// more than what was stored has to wait.
+static inline uint64_t udp4_sum(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp,
+				uint16_t len)
 {
 	uint64_t sum = (uint64_t)ip->src_addr + ip->dst_addr;
 
 	sum += rte_cpu_to_be_16(IPPROTO_UDP);
 	sum += rte_cpu_to_be_16(len);
-	return cksum_add(sum, udp, len);
+	sum += (uint64_t)udp->src_port + udp->dst_port + udp->dgram_len;
+	return cksum_add(sum, udp + 1, len - sizeof(*udp));
 }
 
 uint16_t udp4_cksum(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp, uint16_t len)
 {
-	uint64_t sum = udp4_sum(ip, udp, len) + (uint16_t)~udp->dgram_cksum;
-	uint16_t cksum = (uint16_t)~cksum_fold(sum);
+	uint16_t cksum = (uint16_t)~cksum_fold(udp4_sum(ip, udp, len));
 
 	return cksum == 0 ? 0xffff : cksum;
 }
 
 bool udp4_cksum_ok(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp, uint16_t len)
 {
-	return udp->dgram_cksum == 0 || cksum_fold(udp4_sum(ip, udp, len)) == 0xffff;
+	return udp->dgram_cksum == 0 ||
+	       cksum_fold(udp4_sum(ip, udp, len) + udp->dgram_cksum) == 0xffff;
 }
 
 static bool icmp_is_error(uint8_t type)

@@ -7,6 +7,12 @@
 
 #include <string.h>
 
+// A tag of 4 or 10 bytes.
+struct cm_tag {
+	uint64_t head;
+	uint16_t tail;
+};
+
 // What one packet needs, packet k of a burst.
 struct cm_pkt {
 	uint8_t *data;
@@ -14,7 +20,8 @@ struct cm_pkt {
 	const uint8_t *iv;
 	uint32_t hash_len;  // from data on, with the rollover counter or SRTCP index behind
 	uint32_t from, len; // what is enciphered
-	uint32_t saved;     // what lay where the rollover counter is
+	uint32_t saved;     // what lay where the rollover counter is ...
+	struct cm_tag tag;  // ... and the packet's tag, which may begin there
 	uint8_t wide;       // 256-bit key
 	uint8_t skip;       // not to be enciphered
 	uint8_t op;
@@ -24,20 +31,21 @@ struct cm_pkt {
 void cm_hash(struct crypto *c, struct cm_pkt *pkt, unsigned n);
 void cm_cipher(struct crypto *c, struct cm_pkt *pkt, unsigned n);
 
-// Whether two tags of 4 or 10 bytes are equal, in a time that depends on len only.
-static inline bool cm_tag_equal(const uint8_t *a, const uint8_t *b, unsigned len)
+static inline struct cm_tag cm_tag_load(const uint8_t *p, unsigned len)
 {
-	uint64_t x = 0, y = 0;
-	uint16_t u = 0, v = 0;
+	struct cm_tag t = {0};
 
 	if (len == 4) {
-		memcpy(&x, a, 4);
-		memcpy(&y, b, 4);
+		memcpy(&t.head, p, 4);
 	} else {
-		memcpy(&x, a, 8);
-		memcpy(&y, b, 8);
-		memcpy(&u, a + 8, 2);
-		memcpy(&v, b + 8, 2);
+		memcpy(&t.head, p, 8);
+		memcpy(&t.tail, p + 8, 2);
 	}
-	return ((x ^ y) | (uint64_t)(u ^ v)) == 0;
+	return t;
+}
+
+// In a time that does not depend on where they differ.
+static inline bool cm_tag_equal(struct cm_tag a, struct cm_tag b)
+{
+	return ((a.head ^ b.head) | (uint64_t)(a.tail ^ b.tail)) == 0;
 }

@@ -55,7 +55,8 @@ static bool rtcp_cm(struct crypto *c, struct srtp_ctx *ctx, uint8_t *p, uint32_t
 		cm_cipher(c, &pkt, 1);
 	cm_hash(c, &pkt, 1);
 	if (dir == CRYPTO_DECRYPT) {
-		good = cm_tag_equal(p + body + 4 + ctx->mki_len, c->tag[0], ctx->rtcp_tag_len);
+		good = cm_tag_equal(cm_tag_load(p + body + 4 + ctx->mki_len, ctx->rtcp_tag_len),
+				    cm_tag_load(c->tag[0], ctx->rtcp_tag_len));
 		if (good)
 			cm_cipher(c, &pkt, 1);
 	}

@@ -105,6 +105,7 @@ static inline void cm_fill(struct crypto *c, const struct srtp_op *o, unsigned i
 	p->op = (uint8_t)i;
 	// The rollover counter is hashed behind the packet, where MKI or tag stand.
 	memcpy(&p->saved, o->data + end, 4);
+	p->tag = cm_tag_load(o->data + o->len - ctx->tag_len, ctx->tag_len);
 	memcpy(o->data + end, &roc, 4);
 }
 
@@ -121,8 +122,9 @@ static void cm_burst(struct crypto *c, struct srtp_op *op, const uint8_t *member
 	for (unsigned k = 0; k < n; k++) {
 		struct srtp_op *o = &op[pkt[k].op];
 		const struct srtp_ctx *ctx = o->ctx;
-		memcpy(o->data + pkt[k].hash_len - 4, &pkt[k].saved, 4);
-		bool good = cm_tag_equal(o->data + o->len - ctx->tag_len, c->tag[k], ctx->tag_len);
+		bool good = cm_tag_equal(pkt[k].tag, cm_tag_load(c->tag[k], ctx->tag_len));
+		if (__builtin_expect(!good, 0)) // it may be tried with another index or key
+			memcpy(o->data + pkt[k].hash_len - 4, &pkt[k].saved, 4);
 		o->status = good ? SRTP_OK : SRTP_FORGED;
 		pkt[k].skip = !good || (ctx->flags & SRTP_CTX_PLAIN);
 	}
