@@ -86,7 +86,8 @@ static int side_spec(const struct control *ctl, const struct config_call *cc, un
 		.clock_rate = cc->clock_rate,
 		.latch = {.learn = learn,
 			  .strict = !learn,
-			  .first_come = leg->customer > 0 || media_inside(ctl, (unsigned)media),
+			  .first_come = latch_first_of(leg->customer > 0,
+						       media_inside(ctl, (unsigned)media)),
 			  .window_ms = LATCH_WINDOW_MS},
 	};
 	return 0;

@@ -19,14 +19,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// Whom the network vouches for, so that the first packet counts.
+enum latch_first {
+	LATCH_FIRST_NOBODY,
+	LATCH_FIRST_ANYBODY, // a tunnel: nobody else's packets come here
+	LATCH_FIRST_INSIDE,  // what came in by an inside port
+};
+
+// tunnel: its packets come by a tunnel; inside: they are sent to an address of an inside port.
+static inline uint8_t latch_first_of(bool tunnel, bool inside)
+{
+	return tunnel ? LATCH_FIRST_ANYBODY : inside ? LATCH_FIRST_INSIDE : LATCH_FIRST_NOBODY;
+}
+
 struct latch_policy {
 	bool learn;  // false: it is sent to the signalled address all the same ("asymmetric" in NG)
 	bool strict; // once learned (and the window over) only by re-offer ("strict-source")
 	bool handover;      // moves to another host too ("media-handover")
 	bool authenticated; // SRTP: a verified packet may move it at any time
-	bool first_come; // the network vouches for sources (a tunnel, the platform's side): the first counts
-	bool ringing;     // not answered yet
-	bool same_port;   // the source port must be the signalled one
+	uint8_t first_come; // latch_first
+	bool ringing;       // not answered yet
+	bool same_port;     // the source port must be the signalled one
 	uint8_t net_bits; // so many leading bits of the source must be as signalled; 0: any source
 	uint16_t
 		window_ms; // from the first packet that fits better evidence takes over; 0: until the first
@@ -132,6 +145,7 @@ struct latch_packet {
 	uint32_t tick;
 	uint8_t type; // payload type
 	bool verified;
+	bool inside; // came in by an inside port, itself or where its hairpins began
 };
 
 // Notes a packet of a source on probation, which may be a new one. A step in sequence of 1..4

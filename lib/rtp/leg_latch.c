@@ -60,6 +60,24 @@ void leg_latch_set(struct leg *leg, const struct latch_policy *policy, struct la
 	leg->rtcp_port = rtcp.ip != 0 ? rtcp.port : rtp.ip != 0 ? rtcp_port_of(leg, rtp.port) : 0;
 }
 
+// RTCP goes where RTP was heard from, or where it was signalled if RTP came from where that was.
+static void rtcp_follow(struct leg *leg, uint32_t ip, uint16_t port, enum latch_rank rank)
+{
+	struct latch_peer s = leg->guard.rtcp;
+	bool as_signalled = rank == LATCH_RANK_EXACT && s.ip != 0;
+
+	latch_store(&leg->rtcp_ip, as_signalled ? s.ip : ip,
+		    as_signalled ? s.port : rtcp_port_of(leg, port), LATCH_OPEN);
+}
+
+// What was signalled of RTCP is as it was.
+static bool rtcp_same(const struct leg *leg, const struct leg *was)
+{
+	return leg->guard.rtcp.ip == was->guard.rtcp.ip &&
+	       leg->guard.rtcp.port == was->guard.rtcp.port &&
+	       ((leg->flags ^ was->flags) & LEG_RTCP_MUX) == 0;
+}
+
 void leg_latch_carry(struct leg *leg, const struct leg *was)
 {
 	struct leg_guard *g = &leg->guard;
@@ -80,12 +98,16 @@ void leg_latch_carry(struct leg *leg, const struct leg *was)
 	if (rank == LATCH_RANK_NONE)
 		return;
 	latch_copy(&leg->remote_ip, &now.remote_ip);
-	latch_copy(&leg->rtcp_ip, &was->rtcp_ip);
 	leg->last_tick = was->last_tick;
 	g->held = (uint8_t)rank;
 	g->learned_tick = was->guard.learned_tick;
-	if (g->policy.learn)
-		out_set(leg, now.remote_ip, now.remote_port);
+	if (!g->policy.learn)
+		return;
+	out_set(leg, now.remote_ip, now.remote_port);
+	if (rtcp_same(leg, was))
+		latch_copy(&leg->rtcp_ip, &was->rtcp_ip);
+	else
+		rtcp_follow(leg, now.remote_ip, now.remote_port, rank);
 }
 
 // Is it the packet that should come next, after one that was seen? A flood from many sources, none of
@@ -139,14 +161,21 @@ static bool stream_follows(const struct leg *leg, const struct latch_packet *p)
 	       (uint16_t)(p->seq - leg->rx.max_ext) < RTP_MAX_DROPOUT;
 }
 
+static bool is_vouched(const struct leg_guard *g, bool inside)
+{
+	return g->policy.first_come == LATCH_FIRST_ANYBODY ||
+	       (g->policy.first_come == LATCH_FIRST_INSIDE && inside);
+}
+
 // What is known of the packet's source, which is noted if it has to prove itself.
 static struct latch_facts facts_of(struct leg *leg, const struct latch_packet *p)
 {
 	struct leg_guard *g = &leg->guard;
 	bool learned = leg->latch == LATCH_LEARNED;
+	struct latch_policy policy = g->policy;
+	policy.first_come = is_vouched(g, p->inside);
 	struct latch_facts f = {
-		.rank = latch_rank_of(&g->policy, g->signalled, p->ip, p->port, p->type,
-				      p->verified),
+		.rank = latch_rank_of(&policy, g->signalled, p->ip, p->port, p->type, p->verified),
 		.held = (enum latch_rank)g->held,
 		.same = leg->remote_ip == p->ip && leg->remote_port == p->port,
 		.same_host = leg->remote_ip == p->ip,
@@ -163,7 +192,7 @@ static struct latch_facts facts_of(struct leg *leg, const struct latch_packet *p
 	enum latch_stream stream = !learned || f.rank > f.held ? LATCH_STREAM_FIRST
 				   : f.follows                 ? LATCH_STREAM_FOLLOWS
 							       : LATCH_STREAM_OTHER;
-	struct latch_need need = latch_need_of(&g->policy, f.rank, g->signalled.ip, stream);
+	struct latch_need need = latch_need_of(&policy, f.rank, g->signalled.ip, stream);
 	if (need.packets <= 1) {
 		f.proven = true;
 		return f;
@@ -192,9 +221,7 @@ static void source_learn(struct leg *leg, const struct latch_packet *p, enum lat
 	// RTCP follows, unless it was heard from there already.
 	if (leg->rtcp_latch == LATCH_LEARNED && leg->rtcp_ip == p->ip)
 		return;
-	bool as_signalled = rank == LATCH_RANK_EXACT && g->rtcp.ip != 0;
-	latch_store(&leg->rtcp_ip, as_signalled ? g->rtcp.ip : p->ip,
-		    as_signalled ? g->rtcp.port : rtcp_port_of(leg, p->port), LATCH_OPEN);
+	rtcp_follow(leg, p->ip, p->port, rank);
 }
 
 __attribute__((cold)) enum latch_verdict leg_latch_stranger(struct leg *leg,
@@ -216,21 +243,21 @@ __attribute__((cold)) enum latch_verdict leg_latch_stranger(struct leg *leg,
 
 // May RTCP come from there? Its host is RTP's, heard or signalled, or its own as signalled. With
 // nothing of all that known, the network's word is enough if the policy takes it.
-static bool rtcp_fits(const struct leg *leg, uint32_t ip, uint16_t port)
+static bool rtcp_fits(const struct leg *leg, uint32_t ip, uint16_t port, bool inside)
 {
 	const struct leg_guard *g = &leg->guard;
 
 	if (g->rtcp.ip != 0 && ip == g->rtcp.ip && port == g->rtcp.port)
 		return true;
 	if (leg->latch == LATCH_OPEN)
-		return g->signalled.ip != 0 ? ip == g->signalled.ip : g->policy.first_come;
+		return g->signalled.ip != 0 ? ip == g->signalled.ip : is_vouched(g, inside);
 	return ip == leg->remote_ip;
 }
 
 __attribute__((cold)) enum latch_verdict leg_latch_rtcp(struct leg *leg, uint32_t ip, uint16_t port,
-							bool muxed)
+							bool muxed, bool inside)
 {
-	bool fits = rtcp_fits(leg, ip, port);
+	bool fits = rtcp_fits(leg, ip, port, inside);
 
 	if (muxed && fits && leg->latch == LATCH_OPEN) {
 		// Nobody knows better yet; the first RTP decides.
@@ -239,7 +266,9 @@ __attribute__((cold)) enum latch_verdict leg_latch_rtcp(struct leg *leg, uint32_
 		return LATCH_PASS;
 	}
 	if (!muxed && fits && leg->rtcp_latch == LATCH_OPEN) {
-		latch_store(&leg->rtcp_ip, ip, port, LATCH_LEARNED);
+		if (leg->guard.policy
+			    .learn) // else ours goes where it was signalled, whatever it sends from
+			latch_store(&leg->rtcp_ip, ip, port, LATCH_LEARNED);
 		return LATCH_PASS;
 	}
 	leg->rtcp_refused++;

@@ -137,20 +137,33 @@ void srtcp_open(struct crypto *c, struct srtp_op *op, uint64_t now)
 	ctx->replayed += op->status == SRTP_REPLAYED;
 }
 
-// One counter for all SSRCs: numbers go up for each of them.
+// One counter for all SSRCs: numbers go up for each of them, from one key to the next.
+static bool rtcp_number(struct srtp_ctx *ctx, uint32_t *index)
+{
+	const struct srtp_ctx *prev = __atomic_load_n(&ctx->prev, __ATOMIC_RELAXED);
+
+	if (ctx->rtcp_packets == 0 && prev != NULL && prev->rtcp_index > ctx->rtcp_index)
+		ctx->rtcp_index = prev->rtcp_index;
+	if (ctx->rtcp_packets >= ctx->rtcp_limit || ctx->rtcp_index >= E_BIT)
+		return false;
+	ctx->rtcp_packets++;
+	*index = (uint32_t)ctx->rtcp_index++;
+	return true;
+}
+
 void srtcp_seal(struct crypto *c, struct srtp_op *op)
 {
 	struct srtp_ctx *ctx = op->ctx;
 	bool aead = ctx->flags & SRTP_CTX_AEAD, plain = ctx->flags & SRTP_CTX_PLAIN_RTCP;
 	uint8_t *end = op->data + op->len;
+	uint32_t index;
 
 	op->status = SRTP_SHORT;
 	if (op->len < RTCP_HEAD)
 		return;
 	op->status = SRTP_EXPIRED;
-	if (ctx->rtcp_packets >= ctx->rtcp_limit)
+	if (!rtcp_number(ctx, &index))
 		return;
-	uint32_t index = (uint32_t)ctx->rtcp_packets++;
 	uint32_t word = __builtin_bswap32(index | (plain ? 0 : E_BIT));
 	nonce_make(c->nonce[0], ctx->rtcp.salt, aead, load_raw32(op->data + 4), index);
 	if (aead) {

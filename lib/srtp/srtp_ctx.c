@@ -49,8 +49,29 @@ void srtp_ctx_wipe(struct srtp_ctx *ctx)
 	secret_wipe(ctx, srtp_ctx_size(&ctx->params));
 }
 
+static void base_note(struct srtp_ctx *ctx, const struct srtp_ctx *old, uint32_t ssrc, uint64_t top)
+{
+	if (top == SRTP_NO_INDEX || ctx->n_base == SRTP_STREAMS)
+		return;
+	for (unsigned i = 0; i < old->n_streams; i++)
+		if (old->ssrc[i] == ssrc && old->stream[i].top != SRTP_NO_INDEX)
+			return; // it will be asked itself
+	for (unsigned i = 0; i < ctx->n_base; i++)
+		if (ctx->base_ssrc[i] == ssrc)
+			return;
+	ctx->base_ssrc[ctx->n_base] = ssrc;
+	ctx->base_top[ctx->n_base++] = top;
+}
+
 void srtp_ctx_follow(struct srtp_ctx *ctx, struct srtp_ctx *old, uint64_t until)
 {
+	const struct srtp_ctx *before = old->prev;
+
+	for (unsigned i = 0; before != NULL && i < before->n_streams; i++)
+		base_note(ctx, old, before->ssrc[i], before->stream[i].top);
+	for (unsigned i = 0; i < old->n_base; i++)
+		base_note(ctx, old, old->base_ssrc[i], old->base_top[i]);
+	ctx->rtcp_index = old->rtcp_index;
 	ctx->prev_until = until;
 	__atomic_store_n(&ctx->prev, old, __ATOMIC_RELEASE);
 }

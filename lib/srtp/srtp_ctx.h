@@ -79,8 +79,13 @@ struct srtp_ctx {
 	// cold
 	uint64_t prev_until;       // TSC
 	uint64_t forged, replayed; // [w] named drops: in, also SRTCP's; out, replayed: sent before
-	uint64_t rtcp_packets;     // [w]; out: also the next SRTCP index
+	uint64_t rtcp_packets;     // [w] with this key
 	uint64_t rtcp_limit;
+	uint64_t rtcp_index; // [w] out: the next SRTCP index, which goes on when keys change
+	// Highest indexes of SSRCs that were heard, or sent, before prev and not since.
+	uint64_t base_top[SRTP_STREAMS];
+	uint32_t base_ssrc[SRTP_STREAMS]; // network order
+	uint8_t n_base;
 	uint32_t clock, stamp[SRTP_STREAMS]; // [w] when each stream was last changed to
 	uint64_t gone[8];                    // [w] Bloom filter of forgotten SSRCs
 	struct srtp_session rtcp;
@@ -119,8 +124,8 @@ int srtp_ctx_init(struct srtp_ctx *ctx, const struct srtp_params *p, struct cryp
 		  struct err *err);
 // Wipes the keys before the memory goes back.
 void srtp_ctx_wipe(struct srtp_ctx *ctx);
-// ctx, new and not published, takes over from old in the same direction of the same leg. old lives as
-// long as ctx does. Until then (TSC) packets of the old keys pass.
+// ctx, new and not published, takes over from old in the same direction of the same leg, and so do all indexes (RFC 3711
+// sections 3.3.1 and 3.4), also of what was quiet meanwhile. old lives as long as ctx does. Until then (TSC) packets of the old keys pass.
 void srtp_ctx_follow(struct srtp_ctx *ctx, struct srtp_ctx *old, uint64_t until);
 // Takes away what ctx follows and returns it (NULL: nothing), to be freed once no worker can see it.
 struct srtp_ctx *srtp_ctx_detach(struct srtp_ctx *ctx);

@@ -54,7 +54,12 @@ static inline uint64_t index_first(const struct srtp_ctx *ctx, uint32_t ssrc, ui
 	const struct srtp_ctx *prev = __atomic_load_n(&ctx->prev, __ATOMIC_RELAXED);
 	unsigned i = prev != NULL ? stream_find(prev, ssrc) : STREAM_NONE;
 
-	return i != STREAM_NONE ? index_near(prev->stream[i].top, seq) : seq;
+	if (i != STREAM_NONE && prev->stream[i].top != SRTP_NO_INDEX)
+		return index_near(prev->stream[i].top, seq);
+	for (i = 0; i < ctx->n_base; i++)
+		if (ctx->base_ssrc[i] == ssrc)
+			return index_near(ctx->base_top[i], seq);
+	return seq;
 }
 
 // No packet of it was accepted yet; SRTCP may have been.

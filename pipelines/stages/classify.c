@@ -76,6 +76,16 @@ static inline bool source_is_no_host(uint32_t ip)
 	return (first >= 224) | (first == 127) | (ip == 0);
 }
 
+// Drivers tell by a flag what the device found, and hand over wrong ones like any other.
+static inline bool header_ok(const struct worker *w, const struct rte_mbuf *m,
+			     const struct rte_ipv4_hdr *ip)
+{
+	bool told = w->from->rx_cksum_ok &&
+		    (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+
+	return told || ip4_header_ok(ip);
+}
+
 static uint8_t classify_ipv4(struct worker *w, struct rte_mbuf *m, const struct port *port)
 {
 	const struct rte_ipv4_hdr *ip = pkt_ip(m);
@@ -93,7 +103,7 @@ static uint8_t classify_ipv4(struct worker *w, struct rte_mbuf *m, const struct 
 		return pkt_drop(m, DROP_IP_HEADER);
 	if (unlikely(total > have))
 		return pkt_drop(m, DROP_IP_TRUNCATED);
-	if (unlikely(!w->from->rx_cksum_ok && !ip4_header_ok(ip)))
+	if (unlikely(!header_ok(w, m, ip)))
 		return pkt_drop(m, DROP_IP_CHECKSUM);
 	if (unlikely(source_is_no_host(ip->src_addr)))
 		return pkt_drop(m, DROP_IP_SOURCE);

@@ -40,6 +40,8 @@ static uint8_t hairpin_one(struct worker *w, struct rte_mbuf *m)
 	if (rtcp) {
 		leg->rtcp_tx_packets++;
 		leg->rtcp_tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);
+		rtcp_sent(&leg->rtcp, (const uint8_t *)(udp + 1),
+			  rte_be_to_cpu_16(udp->dgram_len) - (uint32_t)sizeof(*udp), w->now);
 	} else {
 		leg->tx_packets++;
 		leg->tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);

@@ -22,8 +22,6 @@ static uint8_t policy_transit(struct worker *w, struct rte_mbuf *m, const struct
 {
 	const struct rte_ipv4_hdr *ip = pkt_ip(m);
 
-	if (!ip4_header_ok(ip))
-		return pkt_drop(m, DROP_IP_CHECKSUM);
 	if (source_is_spoofed(w->plane, ip->src_addr, c->id))
 		return pkt_drop(m, DROP_IP_SOURCE);
 	if (!allow_match(c, f->dst, f->proto, f->ports_known, f->dport))
@@ -42,6 +40,8 @@ static inline uint8_t policy_one(struct worker *w, struct rte_mbuf *m)
 
 	if (unlikely(ip->version_ihl != 0x45))
 		return pkt_drop(m, DROP_IP_OPTIONS);
+	if (unlikely(!ip4_header_ok(ip)))
+		return pkt_drop(m, DROP_IP_CHECKSUM);
 	flow_read(ip, rte_pktmbuf_data_len(m), &f);
 	if (unlikely(!flow_within(&sa->selector, sa->more, sa->n_selectors, &f))) {
 		sa->refused++;
@@ -55,7 +55,10 @@ static inline uint8_t policy_one(struct worker *w, struct rte_mbuf *m)
 	if (likely(local != NULL && (local->kind & LOCAL_MEDIA) && f.proto == IPPROTO_UDP)) {
 		if (unlikely(ip->fragment_offset & RTE_BE16(0x3fff)))
 			return pkt_drop(m, DROP_FRAGMENT);
-		return dispatch_local(w, m, local, false);
+		uint8_t next = dispatch_local(w, m, local, false);
+		if (likely(next != STAGE_exception))
+			return next;
+		// No port of a call: the kernel's, which may have the same address.
 	}
 	return policy_transit(w, m, c, &f, local);
 }

@@ -80,8 +80,8 @@ static uint8_t route_one(struct worker *w, struct rte_mbuf *m)
 	case NH_UNRESOLVED: // the kernel resolves the neighbour; the packet is the price
 		resolve_ask(w, nh->port, nh->gateway != 0 ? nh->gateway : ip->dst_addr);
 		return pkt_drop(m, DROP_NEIGHBOUR);
-	case NH_LOCAL:
-		return STAGE_exception;
+	case NH_LOCAL: // media and tunnels are never for our own kernel, whoever signals so
+		return tag->flags & PKT_OUTER ? pkt_drop(m, DROP_NO_ROUTE) : STAGE_exception;
 	case NH_BLACKHOLE:
 		return pkt_drop(m, DROP_BLACKHOLE);
 	default:

@@ -24,13 +24,19 @@ static bool source_is_anothers(struct worker *w, const struct leg *leg, uint32_t
 	return whose != 0 && whose != leg->customer;
 }
 
+// It came in by an inside port, itself or where its hairpins began.
+static bool from_inside(const struct worker *w, const struct rte_mbuf *m)
+{
+	return w->plane->port[pkt_port(m)].inside;
+}
+
 // RTCP that does not come from where RTCP came from before.
 static uint8_t rtcp_stranger(struct worker *w, struct rte_mbuf *m, struct leg *leg, uint32_t ip,
 			     uint16_t port, bool muxed)
 {
 	if ((muxed ? leg->latch : leg->rtcp_latch) == LATCH_OPEN && source_is_anothers(w, leg, ip))
 		return pkt_drop(m, DROP_IP_SOURCE);
-	if (leg_latch_rtcp(leg, ip, port, muxed) != LATCH_PASS)
+	if (leg_latch_rtcp(leg, ip, port, muxed, from_inside(w, m)) != LATCH_PASS)
 		return pkt_drop(m, DROP_RTP_SOURCE);
 	return STAGE_rtp_send;
 }
@@ -66,9 +72,10 @@ static uint8_t rtp_stranger(struct worker *w, struct rte_mbuf *m, struct leg *le
 		.tick = (uint32_t)(w->now >> TICK_SHIFT),
 		.type = rtp->mpt & 0x7f,
 		.verified = leg_srtp_in(leg) != NULL, // or it would not be here
+		.inside = from_inside(w, m),
 	};
 
-	if (leg->latch == LATCH_OPEN && source_is_anothers(w, leg, p.ip))
+	if (leg->latch != LATCH_FIXED && source_is_anothers(w, leg, p.ip))
 		return pkt_drop(m, DROP_IP_SOURCE);
 	switch (leg_latch_stranger(leg, &p)) {
 	case LATCH_PASS:

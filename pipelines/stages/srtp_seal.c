@@ -47,14 +47,21 @@ void stage_srtp_seal(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 	chain_next(w, n);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct leg *leg = pkt_obj(pkt[i]);
-		struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(pkt_ip(pkt[i]) + 1);
+		struct rte_ipv4_hdr *ip = pkt_ip(pkt[i]);
+		struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+		uint16_t len = rte_be_to_cpu_16(udp->dgram_len);
+		// A tag would vouch for it; plain audio goes on with its checksum as it is.
+		if (unlikely(!udp4_cksum_ok(ip, udp, len))) {
+			next[i] = pkt_drop(pkt[i], DROP_UDP_CHECKSUM);
+			continue;
+		}
 		if (unlikely(rte_pktmbuf_tailroom(pkt[i]) < SRTCP_TAILROOM)) {
 			next[i] = pkt_drop(pkt[i], DROP_NO_BUFFER);
 			continue;
 		}
 		op[k].ctx = leg->srtp_out;
 		op[k].data = (uint8_t *)(udp + 1);
-		op[k].len = rte_be_to_cpu_16(udp->dgram_len) - (uint32_t)sizeof(*udp);
+		op[k].len = len - (uint32_t)sizeof(*udp);
 		if (unlikely(pkt_tag(pkt[i])->flags & PKT_RTCP)) {
 			srtcp_seal(w->crypto, &op[k]);
 			next[i] = seal_finish(pkt[i], &op[k]);

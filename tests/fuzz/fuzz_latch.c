@@ -12,7 +12,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct event {
-	uint8_t what; // bits: 0-2 source, 3 verified, 4-5 kind, 6-7 SSRC
+	uint8_t what; // bits: 0-2 source, 3 verified, 4-5 kind (RTP from inside, from outside, RTCP, offer), 6-7 SSRC
 	uint8_t type;
 	uint8_t step; // of the source's sequence, signed
 	uint8_t ms;   // since the last one
@@ -37,7 +37,7 @@ static void policy_read(struct latch_policy *p, const uint8_t *d)
 		.strict = d[0] & 2,
 		.handover = d[0] & 4,
 		.authenticated = d[0] & 8,
-		.first_come = d[0] & 16,
+		.first_come = latch_first_of(d[0] & 16, d[1] & 64),
 		.ringing = d[0] & 32,
 		.same_port = d[0] & 64,
 		.net_bits = (uint8_t)(d[1] % 33),
@@ -62,16 +62,20 @@ static void came_rtp(const struct event *e, uint32_t ip, uint16_t port)
 				 .ssrc = e->what >> 6,
 				 .tick = tick,
 				 .type = e->type & 0x7f,
-				 .verified = e->what & 8};
+				 .verified = e->what & 8,
+				 .inside = !(e->what & 16)};
+	struct latch_policy policy = leg.guard.policy;
 	struct leg was = leg;
 
 	if (leg_latched(&leg, ip, port)) {
 		leg.last_tick = tick;
 		return;
 	}
+	policy.first_come = policy.first_come == LATCH_FIRST_ANYBODY ||
+			    (policy.first_come == LATCH_FIRST_INSIDE && p.inside);
 	enum latch_verdict v = leg_latch_stranger(&leg, &p);
 	enum latch_rank rank =
-		latch_rank_of(&leg.guard.policy, leg.guard.signalled, ip, port, p.type, p.verified);
+		latch_rank_of(&policy, leg.guard.signalled, ip, port, p.type, p.verified);
 	if (v != LATCH_PASS) {
 		check(leg.remote_ip == was.remote_ip && leg.remote_port == was.remote_port);
 		check(leg.out_ip == was.out_ip && leg.out_port == was.out_port);
@@ -92,13 +96,13 @@ static void came_rtp(const struct event *e, uint32_t ip, uint16_t port)
 	leg.rx.max_ext = p.seq;
 }
 
-static void came_rtcp(uint32_t ip, uint16_t port, bool muxed)
+static void came_rtcp(uint32_t ip, uint16_t port, bool muxed, bool inside)
 {
 	struct leg was = leg;
 
 	if (muxed ? leg_latched(&leg, ip, port) : leg_latched_rtcp(&leg, ip, port))
 		return;
-	enum latch_verdict v = leg_latch_rtcp(&leg, ip, port, muxed);
+	enum latch_verdict v = leg_latch_rtcp(&leg, ip, port, muxed, inside);
 	// It never moves RTP that was heard.
 	check(leg.remote_ip == was.remote_ip && leg.latch == was.latch);
 	check(was.out_ip == 0 || (leg.out_ip == was.out_ip && leg.out_port == was.out_port));
@@ -143,7 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			came_rtp(&e, ip, port);
 			break;
 		case 2:
-			came_rtcp(ip, port, leg.flags & LEG_RTCP_MUX);
+			came_rtcp(ip, port, leg.flags & LEG_RTCP_MUX, e.type & 1);
 			break;
 		default:
 			offer(e.type, data);

@@ -219,6 +219,37 @@ static void chain(struct world *w, unsigned n)
 	}
 }
 
+// Whoever speaks first at a platform's leg is believed if it is on the platform's side, and not by an outside port or a
+// hairpin from there.
+static void vouched(struct world *w)
+{
+	struct leg_pair *one =
+		call_make(w, (struct side){0, MEDIA_A, 14100, MEDIA_B, 24102, true, 0},
+			  (struct side){0, MEDIA_A, 24100, STRANGER, 5000, false, 0});
+	struct leg_pair *two =
+		call_make(w, (struct side){0, MEDIA_A, 14102, STRANGER, 4000, false, 0},
+			  (struct side){0, MEDIA_B, 24102, 0, 0, true, 0});
+	struct leg *leg = &two->leg[1];
+
+	leg->guard.policy.first_come = LATCH_FIRST_INSIDE;
+	send_rtp(w, OUTSIDE, STRANGER, 4000, MEDIA_B, 24102);
+	check_drop(w, "first to come, outside", DROP_RTP_UNPROVEN, 1);
+	send_rtcp(w, OUTSIDE, STRANGER, 4001, MEDIA_B, 24103);
+	check_drop(w, "RTCP first to come, outside", DROP_RTP_SOURCE, 1);
+	send_rtp(w, OUTSIDE, STRANGER, 5000, MEDIA_A, 24100);
+	check_drop(w, "first to come, by a hairpin from outside", DROP_RTP_UNPROVEN, 1);
+	check(leg->latch == LATCH_OPEN && leg->out_ip == 0, "nothing is learned");
+	send_rtp(w, INSIDE, PLATFORM, 5000, MEDIA_B, 24102);
+	check_out(w, "first to come, inside", OUT_PLAIN, OUTSIDE, 1);
+	world_mark(w);
+	check(leg->latch == LATCH_LEARNED && leg->out_ip == rte_cpu_to_be_32(PLATFORM),
+	      "it is learned");
+	call_withdraw(w, one);
+	call_withdraw(w, two);
+	call_free(one);
+	call_free(two);
+}
+
 // Legs that point at each other with open latches: a packet goes round until it may no more.
 static void circle(struct world *w)
 {
@@ -303,6 +334,7 @@ void test_calls(void)
 		joined(&w, ACME, WIDE, WIDE, GLOBEX, NO_DROP);
 		for (unsigned n = 1; n <= HOPS_MAX + 2; n++)
 			chain(&w, n);
+		vouched(&w);
 		circle(&w);
 		recorded(&w);
 		world_close(&w);

@@ -156,6 +156,12 @@ static const struct passage kernel[] = {
 	 COMES_OUT(KERNEL, OUTSIDE)},
 	{"ping from a tunnel, spoofed", PING(BY_TUNNEL, WIDE, PHONE(ACME), OUTSIDE_IP),
 	 DROPPED(IP_SOURCE)},
+	{"DNS of a media address from a tunnel, not allowed",
+	 UDP(BY_TUNNEL, ACME, PHONE(ACME), 4000, MEDIA_A, 53), DROPPED(NOT_ALLOWED)},
+	{"DNS of a media address from a tunnel, allowed",
+	 UDP(BY_TUNNEL, WIDE, PHONE(WIDE), 4000, MEDIA_A, 53), COMES_OUT(KERNEL, OUTSIDE)},
+	{"DNS of a media address from a tunnel, spoofed",
+	 UDP(BY_TUNNEL, WIDE, PHONE(ACME), 4000, MEDIA_A, 53), DROPPED(IP_SOURCE)},
 };
 
 // The answer to a TTL of 1 goes back by the tunnel that the packet came by.
@@ -188,6 +194,24 @@ static void esp_in_tunnel(struct world *w, unsigned k, enum drop_reason reason)
 	else
 		check_out(w, "ESP in a tunnel", OUT_KERNEL, OUTSIDE, 1);
 	world_mark(w);
+}
+
+// The peer that was signalled is our own kernel: nobody gets audio delivered there.
+static void to_our_kernel(struct world *w)
+{
+	struct leg_pair *call =
+		call_make(w, (struct side){ACME, MEDIA_A, 11000, PHONE(ACME), 4000, 0, 0},
+			  (struct side){0, MEDIA_B, 21000, OUTSIDE_IP, 500, 0, 0});
+	struct pkt p;
+
+	route_set(w, OUTSIDE_IP, 32, HOP_LOCAL);
+	rtp_make(&p, PHONE(ACME), 4000, MEDIA_A, 11000);
+	esp_make(w, &p, ACME);
+	pkt_send(w, OUTSIDE, &p, false);
+	check_drop(w, "audio to our own kernel", DROP_NO_ROUTE, 1);
+	route_set(w, OUTSIDE_IP, 32, HOP_NONE);
+	call_withdraw(w, call);
+	call_free(call);
 }
 
 // A tunnel that is down: a customer's audio never leaves in the clear.
@@ -241,6 +265,7 @@ void test_customers(void)
 		ttl_answer(&w);
 		esp_in_tunnel(&w, ACME, DROP_NOT_ALLOWED);
 		esp_in_tunnel(&w, WIDE, NO_DROP);
+		to_our_kernel(&w);
 		tunnel_down(&w);
 		call_withdraw(&w, call);
 		call_free(call);

@@ -255,6 +255,27 @@ static void counter_after_change(struct world *w)
 	}
 }
 
+// What arrives wrong does not leave with a tag that vouches for it.
+static void wrong_checksum(struct world *w)
+{
+	struct secure_call c;
+	struct pkt pkt;
+
+	secure_open(w, &c, 0, SRTP_NONE, SRTP_AES_CM_128_80, 0, true);
+	peer_rtp(&c.peer[0], &pkt, 160);
+	pkt.ip[60] ^= 1;
+	refused(w, &c.peer[0], &pkt, "RTP with a wrong UDP checksum", DROP_UDP_CHECKSUM);
+	peer_rtcp(&c.peer[0], &pkt);
+	pkt.ip[40] ^= 1;
+	refused(w, &c.peer[0], &pkt, "RTCP with a wrong UDP checksum", DROP_UDP_CHECKSUM);
+	peer_rtp(&c.peer[0], &pkt, 160);
+	pkt.ip[26] = pkt.ip[27] = 0;
+	pkt_send(w, OUTSIDE, &pkt, false);
+	check_out(w, "RTP without a UDP checksum", OUT_PLAIN, INSIDE, 1);
+	world_mark(w);
+	secure_close(w, &c);
+}
+
 // What grows beyond the path's MTU is fragmented.
 static void too_big(struct world *w)
 {
@@ -382,6 +403,7 @@ void test_srtp(void)
 	many_sources(&w);
 	change_of_keys(&w);
 	counter_after_change(&w);
+	wrong_checksum(&w);
 	too_big(&w);
 	rtcp_apart(&w);
 	hairpin(&w);

@@ -154,6 +154,19 @@ static void frames(struct world *w)
 	}
 }
 
+// A device that checks headers says of each packet what it found; of one of which it says nothing, nothing is known.
+static void checksum_offload(struct world *w)
+{
+	struct pkt p;
+
+	w->plane->device[INSIDE].rx_cksum_ok = 1;
+	rtp_make(&p, PLATFORM, 5000, MEDIA_B, 20000);
+	p.ip[10] ^= 1;
+	pkt_send(w, INSIDE, &p, true);
+	check_drop(w, "wrong checksum, device that checks", DROP_IP_CHECKSUM, 1);
+	w->plane->device[INSIDE].rx_cksum_ok = 0;
+}
+
 // ---- fragments ----
 
 // Part of a packet, from offset on (a multiple of 8), len bytes of its payload.
@@ -295,6 +308,7 @@ void test_wire(void)
 			lies(&w, kind);
 		}
 		frames(&w);
+		checksum_offload(&w);
 		fragments(&w);
 		fragments_held(&w);
 		fuzz(&w);

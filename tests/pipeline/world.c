@@ -121,6 +121,7 @@ static void routes_make(struct world *w)
 	adjacency_make(w, HOP_OUTSIDE, OUTSIDE);
 	adjacency_make(w, HOP_INSIDE, INSIDE);
 	w->hop[HOP_BLACKHOLE] = (struct nexthop){.kind = NH_BLACKHOLE, .index = HOP_BLACKHOLE};
+	w->hop[HOP_LOCAL] = (struct nexthop){.kind = NH_LOCAL, .index = HOP_LOCAL};
 	route_set(w, IP(100, 64, 0, 0), 24, HOP_OUTSIDE);
 	route_set(w, IP(203, 0, 113, 0), 24, HOP_OUTSIDE);
 	route_set(w, IP(198, 18, 20, 0), 24, HOP_INSIDE);
@@ -357,7 +358,7 @@ static void leg_make(struct world *w, struct leg *leg, const struct side *s)
 	const struct latch_policy policy = {
 		.learn = s->open,
 		.strict = !s->open,
-		.first_come = true,
+		.first_come = LATCH_FIRST_ANYBODY,
 	};
 	struct latch_peer peer = {rte_cpu_to_be_32(s->remote), rte_cpu_to_be_16(s->remote_port)};
 	leg_latch_set(leg, &policy, peer, (struct latch_peer){0}, w->plane->tsc_hz);

@@ -43,7 +43,7 @@ enum customer_id {
 #define PHONE(k) IP(44, 0, k, 5)
 
 // Where a nexthop of each kind is in the table.
-enum { HOP_NONE, HOP_OUTSIDE, HOP_INSIDE, HOP_BLACKHOLE, HOP_TUNNEL };
+enum { HOP_NONE, HOP_OUTSIDE, HOP_INSIDE, HOP_BLACKHOLE, HOP_LOCAL, HOP_TUNNEL };
 
 #define PKT_ROOM 128
 #define PKT_MAX 9000

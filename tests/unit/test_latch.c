@@ -215,7 +215,8 @@ Test(latch, payload_types)
 
 Test(latch, need)
 {
-	struct latch_policy p = {.learn = true}, first = {.first_come = true}, asymmetric = {0};
+	struct latch_policy p = {.learn = true}, first = {.first_come = LATCH_FIRST_ANYBODY},
+			    asymmetric = {0};
 	const uint32_t pub = ip("198.51.100.8");
 	const char *const inner[] = {"10.1.2.3",    "172.16.0.1", "172.31.255.1",
 				     "192.168.1.1", "100.64.0.1", "100.127.1.1"};

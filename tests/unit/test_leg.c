@@ -34,7 +34,7 @@ static void start(const struct latch_policy *policy, const char *ip, uint16_t po
 static enum latch_verdict from(struct stream *s)
 {
 	uint32_t ip = inet_addr(s->ip), tick = (uint32_t)((uint64_t)ms * TPS / 1000);
-	struct latch_packet p = {ip, htons(s->port), s->seq, s->ssrc, tick, 0, s->verified};
+	struct latch_packet p = {ip, htons(s->port), s->seq, s->ssrc, tick, 0, s->verified, false};
 	enum latch_verdict v = LATCH_PASS;
 
 	if (!leg_latched(&leg, ip, p.port))
@@ -274,7 +274,7 @@ static enum latch_verdict rtcp(const char *ip, uint16_t port)
 {
 	if (leg_latched_rtcp(&leg, inet_addr(ip), htons(port)))
 		return LATCH_PASS;
-	return leg_latch_rtcp(&leg, inet_addr(ip), htons(port), false);
+	return leg_latch_rtcp(&leg, inet_addr(ip), htons(port), false, false);
 }
 
 Test(leg_latch, rtcp_follows)
@@ -295,6 +295,46 @@ Test(leg_latch, rtcp_follows)
 	leg.guard.rtcp = (struct latch_peer){inet_addr("192.0.2.5"), htons(9)};
 	cr_expect_eq(rtcp("192.0.2.5", 10), LATCH_REFUSED);
 	cr_expect_eq(rtcp("192.0.2.5", 9), LATCH_PASS);
+	// Asymmetric: heard from anywhere, but ours goes where it was signalled.
+	struct latch_policy asymmetric = plain;
+	asymmetric.learn = false;
+	start(&asymmetric, "198.51.100.8", 5000);
+	cr_expect_eq(rtcp("198.51.100.8", 40001), LATCH_PASS);
+	cr_expect_eq(rtcp("198.51.100.8", 40001), LATCH_PASS);
+	cr_expect_eq(leg.rtcp_port, htons(5001));
+}
+
+Test(leg_latch, a_re_offer_of_rtcp)
+{
+	struct leg was;
+
+	start(&plain, "192.168.1.20", 5000);
+	speak(&phone, 1000);
+	cr_expect_eq(rtcp("198.51.100.8", 4077), LATCH_PASS);
+	was = leg;
+	start(&plain, "192.168.1.20", 5000);
+	leg_latch_carry(&leg, &was);
+	cr_expect(leg.rtcp_port == htons(4077) && leg.rtcp_latch == LATCH_LEARNED, "unchanged");
+	// RTCP goes elsewhere from now on; the phone is behind a NAT, so to RTP's host until it is heard.
+	start(&plain, "192.168.1.20", 5000);
+	leg.guard.rtcp = (struct latch_peer){inet_addr("192.168.1.20"), htons(9000)};
+	leg_latch_carry(&leg, &was);
+	cr_expect(leg.rtcp_port == htons(4001) && leg.rtcp_latch == LATCH_OPEN);
+	cr_expect_eq(rtcp("198.51.100.8", 9000), LATCH_PASS);
+	// As signalled, if RTP comes from where that was.
+	start(&plain, "198.51.100.8", 4000);
+	speak(&phone, 1000);
+	was = leg;
+	start(&plain, "198.51.100.8", 4000);
+	leg.guard.rtcp = (struct latch_peer){inet_addr("192.0.2.5"), htons(9)};
+	leg_latch_carry(&leg, &was);
+	cr_expect(leg.rtcp_ip == inet_addr("192.0.2.5") && leg.rtcp_port == htons(9));
+	cr_expect_eq(rtcp("192.0.2.5", 9), LATCH_PASS);
+	// Muxed before, apart now.
+	was.flags = LEG_RTCP_MUX;
+	start(&plain, "198.51.100.8", 4000);
+	leg_latch_carry(&leg, &was);
+	cr_expect_eq(leg.rtcp_port, htons(4001));
 }
 
 // Nothing is signalled and the network vouches for its sources: reports before the first media pass
@@ -305,7 +345,7 @@ Test(leg_latch, rtcp_comes_first)
 
 	start(&tunnel, NULL, 0);
 	cr_expect_eq(rtcp("198.51.100.8", 4001), LATCH_REFUSED, "nobody vouches for it");
-	tunnel.first_come = true;
+	tunnel.first_come = LATCH_FIRST_ANYBODY;
 	start(&tunnel, NULL, 0);
 	cr_expect_eq(rtcp("198.51.100.8", 4077), LATCH_PASS);
 	cr_expect_eq(leg_rtcp_ip(&leg), inet_addr("198.51.100.8"));
@@ -319,14 +359,15 @@ Test(leg_latch, rtcp_comes_first)
 	start(&tunnel, NULL, 0);
 	leg.flags |= LEG_RTCP_MUX;
 	for (int i = 0; i < 2; i++)
-		cr_expect_eq(leg_latch_rtcp(&leg, inet_addr("203.0.113.66"), htons(4100), true),
-			     LATCH_PASS);
+		cr_expect_eq(
+			leg_latch_rtcp(&leg, inet_addr("203.0.113.66"), htons(4100), true, false),
+			LATCH_PASS);
 	cr_expect_eq(leg.latch, LATCH_OPEN);
 	cr_expect_eq(leg_rtcp_ip(&leg), inet_addr("203.0.113.66"), "nobody knows better");
 	cr_expect_eq(leg_rtcp_port(&leg), htons(4100));
 	cr_expect_eq(from(&phone), LATCH_PASS, "the first RTP decides");
 	cr_expect(is_at("198.51.100.8", 4000));
-	cr_expect_eq(leg_latch_rtcp(&leg, inet_addr("203.0.113.66"), htons(4100), true),
+	cr_expect_eq(leg_latch_rtcp(&leg, inet_addr("203.0.113.66"), htons(4100), true, false),
 		     LATCH_REFUSED);
 	cr_expect(is_at("198.51.100.8", 4000));
 }

@@ -210,6 +210,85 @@ Test(srtp, change_of_keys)
 	crypto_free(c);
 }
 
+// Keys that changed while nothing was sent: what was counted with the first ones goes on with the third.
+Test(srtp, quiet_keys)
+{
+	struct crypto *c = crypto_new();
+	struct rng r = SEED;
+	uint8_t p[PACKET_MAX];
+	uint32_t len;
+
+	for (unsigned s = SRTP_NONE + 1; s < SRTP_SUITE_COUNT; s++) {
+		struct srtp_ctx *out[4], *in[4];
+		for (unsigned k = 0; k < 4; k++) {
+			struct srtp_params keys = params_make(&r, (enum srtp_suite)s, 0);
+			out[k] = ctx_make(c, &keys);
+			in[k] = ctx_make(c, &keys);
+		}
+		for (uint32_t seq = 60000; seq < 200000; seq += 20000) {
+			cr_assert_eq(seal_seq(c, out[0], 9, (uint16_t)seq, p, &len), SRTP_OK);
+			cr_assert_eq(open_one(c, in[0], p, &len), SRTP_OK);
+		}
+		for (unsigned k = 1; k < 4; k++) {
+			srtp_ctx_follow(out[k], out[k - 1], 0);
+			srtp_ctx_follow(in[k], in[k - 1], 0);
+			if (k > 1) {
+				srtp_ctx_detach(out[k - 1]);
+				srtp_ctx_detach(in[k - 1]);
+			}
+			if (k == 2) { // only another stream is heard meanwhile
+				cr_assert_eq(seal_seq(c, out[k], 8, 5, p, &len), SRTP_OK);
+				cr_assert_eq(open_one(c, in[k], p, &len), SRTP_OK);
+			}
+		}
+		cr_assert_eq(seal_seq(c, out[3], 9, (uint16_t)200000, p, &len), SRTP_OK);
+		cr_assert_eq(open_one(c, in[3], p, &len), SRTP_OK);
+		cr_assert_eq(in[3]->stream[0].top, 200000u);
+		for (unsigned k = 0; k < 4; k++) {
+			ctx_free(out[k]);
+			ctx_free(in[k]);
+		}
+	}
+	crypto_free(c);
+}
+
+// SRTCP's index is not reset by new keys (RFC 3711 section 3.4), also if the ones between sealed nothing.
+Test(srtp, rtcp_index_goes_on)
+{
+	struct crypto *c = crypto_new();
+	struct rng r = SEED;
+	struct srtp_params keys = params_make(&r, SRTP_AEAD_128, 0);
+	struct srtp_ctx *out[3];
+	uint8_t p[PACKET_MAX];
+	uint32_t len;
+
+	for (unsigned k = 0; k < 3; k++) {
+		keys.master[0]++;
+		out[k] = ctx_make(c, &keys);
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		len = rtcp_make(&r, p, 9, 3);
+		cr_assert_eq(rtcp_seal_one(c, out[0], p, &len), SRTP_OK);
+	}
+	srtp_ctx_follow(out[1], out[0], 0);
+	len = rtcp_make(&r, p, 9, 3); // after the new context was made, before it was taken
+	cr_assert_eq(rtcp_seal_one(c, out[0], p, &len), SRTP_OK);
+	len = rtcp_make(&r, p, 9, 3);
+	cr_assert_eq(rtcp_seal_one(c, out[1], p, &len), SRTP_OK);
+	cr_assert_eq(out[1]->rtcp_index, 7);
+	srtp_ctx_follow(out[2], out[1], 0);
+	len = rtcp_make(&r, p, 9, 3);
+	cr_assert_eq(rtcp_seal_one(c, out[2], p, &len), SRTP_OK);
+	cr_assert_eq(p[len - 1], 7, "the index in the packet");
+	cr_assert_eq(out[2]->rtcp_packets, 1, "the lifetime is of this key");
+	out[2]->rtcp_index = 1u << 31;
+	len = rtcp_make(&r, p, 9, 3);
+	cr_assert_eq(rtcp_seal_one(c, out[2], p, &len), SRTP_EXPIRED);
+	for (unsigned k = 0; k < 3; k++)
+		ctx_free(out[k]);
+	crypto_free(c);
+}
+
 // Every length up to a whole packet: refused, and nobody reads behind the end.
 Test(srtp, short_ones)
 {

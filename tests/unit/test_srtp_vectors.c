@@ -134,7 +134,7 @@ static void packet_check(struct crypto *c, const struct vector *v, enum name pla
 	uint8_t p[PACKET_MAX];
 	uint32_t len = v->field[plain].len;
 
-	out->rtcp_packets = 0x5d4;
+	out->rtcp_index = 0x5d4;
 	memcpy(p, v->field[plain].data, len);
 	cr_assert_eq((rtcp ? rtcp_seal_one : seal_one)(c, out, p, &len), SRTP_OK);
 	cr_assert_eq(len, v->field[sealed].len);

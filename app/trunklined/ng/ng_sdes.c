@@ -59,6 +59,8 @@ static bool suite_wanted(const struct ng_request *r, const struct ng_wanted *w,
 	return !suite_named(r, NG_PREFIX_SDES_NO, name, &some);
 }
 
+// The key that is in use stays. So do those that an offer had which nobody has answered yet; later they may have been in use,
+// and one that was is not used again: what was sent with it is not known any more.
 static int key_make(struct srtp_params *p, const struct srtp_params *now,
 		    const struct ng_wanted *before, struct err *err)
 {
@@ -66,7 +68,7 @@ static int key_make(struct srtp_params *p, const struct srtp_params *now,
 		*p = *now;
 		return 0;
 	}
-	for (unsigned i = 0; before != NULL && i < before->n_ours; i++) {
+	for (unsigned i = 0; now == NULL && before != NULL && i < before->n_ours; i++) {
 		const struct srtp_params *b = &before->keys->ours[i].params;
 		if (b->suite == p->suite && parameters_same(b, p)) {
 			*p = *b;

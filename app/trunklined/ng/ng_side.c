@@ -408,8 +408,8 @@ void ng_spec_finish(struct ng_calls *c, const struct ng_branch *b, struct media_
 		s->silenced = b->side[i].silenced;
 		s->dtmf_blocked = b->side[i].dtmf_blocked;
 		s->latch.authenticated = s->in.suite != SRTP_NONE;
-		s->latch.first_come =
-			s->customer != 0 || port_inside(cfg, cfg->media[s->address].port);
+		s->latch.first_come = latch_first_of(s->customer != 0,
+						     port_inside(cfg, cfg->media[s->address].port));
 		s->latch.ringing = !spec->answered;
 		s->latch.window_ms = WINDOW_MS;
 		s->latch.types[0] = types[0];
