@@ -71,7 +71,8 @@ static void packets_make(struct run *r, uint32_t n)
 		f->head += got;
 		r->made += got;
 		n -= got;
-		if (got < piece)
+		if (got ==
+		    0) // all buffers are under way; fewer than asked for only means that the stock was low
 			return;
 	}
 }
@@ -214,6 +215,8 @@ int pace_run(struct world *w, struct pace *p, struct err *err)
 	r->p = p;
 	p->sent = p->received = p->missed = p->held_up = 0;
 	packets_make(r, PACE_AHEAD);
+	if (p->packets <= PACE_AHEAD) // nothing is made while the sink does nothing but poll
+		p->packets = r->made;
 	uint64_t t = rte_rdtsc();
 	crew_post(worker_live, r);
 	while (!__atomic_load_n(&r->running, __ATOMIC_ACQUIRE))
