@@ -84,6 +84,15 @@ static void answer_take(struct link *l)
 	l->answered = true;
 }
 
+// The thread sees it and connects anew, and what is owed is told then.
+static void give_up(struct link *l)
+{
+	if (l->fd >= 0)
+		shutdown(l->fd, SHUT_RDWR);
+	l->up = false;
+	l->changed->broadcast(l->changed);
+}
+
 // Sends and waits. 0 when there is an answer.
 static int ask(struct link *l, struct feed_msg *r)
 {
@@ -103,9 +112,7 @@ static int ask(struct link *l, struct feed_msg *r)
 	l->pending = NULL;
 	if (l->answered)
 		return 0;
-	if (l->fd >= 0)
-		shutdown(l->fd, SHUT_RDWR); // the thread sees it and connects anew
-	l->up = false;
+	give_up(l);
 	return rc < 0 ? rc : -ENOTCONN;
 }
 
@@ -133,6 +140,10 @@ int link_call(struct link *l, struct feed_msg *r, enum link_patience patience, s
 			rc = -ETIMEDOUT;
 	if (!l->up || l->busy || l->stop) {
 		rc = undecided(l, r, patience, false, l->up ? -ETIMEDOUT : -ENOTCONN);
+		if (l->up &&
+		    patience ==
+			    LINK_KEEP) // others are answered, slowly: this one would never be told
+			give_up(l);
 	} else {
 		l->busy = true;
 		rc = ask(l, r);
@@ -298,11 +309,11 @@ static int greet(struct link *l, int fd, struct refused **refused, struct err *e
 	l->theirs = instance;
 	if (anew)
 		shadow_owed_clear(&l->shadow); // it knows of nothing that could be deleted
-	if ((rc = replay_owed(l, fd, err)) < 0 || (rc = replay_sas(l, fd, refused, err)) < 0)
-		return rc;
-	if (anew)
+	if ((rc = replay_owed(l, fd, err)) == 0)
+		rc = replay_sas(l, fd, refused, err);
+	if (anew) // also if that failed half way: some SAs may have begun
 		shadow_jumped(&l->shadow);
-	return replay_policies(l, fd, err);
+	return rc < 0 ? rc : replay_policies(l, fd, err);
 }
 
 static void refused_tell(struct link *l, struct refused *list)
