@@ -95,6 +95,11 @@ int cli_ask(const struct cli *cli, struct asking *a, json_t **answer, struct err
 		a->client = more.client;
 		if (r < 0)
 			break;
+		if (!json_is_true(json_object_get(page, "ok"))) { // half a list is none
+			json_decref(*answer);
+			*answer = json_incref(page);
+			break;
+		}
 		json_t *got = json_object_get(page, "data");
 		json_array_extend(list, answer_list(got));
 		if (json_object_get(got, "next") != NULL)

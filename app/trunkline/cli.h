@@ -54,6 +54,8 @@ int cli_keys_read(const struct api_command *cmd, const char *path, json_t *args,
 void cli_help(FILE *out);
 void cli_help_command(const struct api_command *cmd, FILE *out);
 void cli_help_group(char **word, int n, FILE *out);
+// Help for top, watch and what else is no command of the daemon's. False: name is none of these.
+bool cli_help_here(const char *name, FILE *out);
 
 // complete.c
 int cli_completion(const char *shell);   // prints the script

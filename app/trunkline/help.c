@@ -12,6 +12,29 @@ static void commands_print(FILE *out, bool changes)
 			fprintf(out, "  %-16s %s\n", api_commands[c].name, api_commands[c].help);
 }
 
+// What is done without the daemon's help, or around its answers.
+static const struct {
+	const char *name, *usage, *what;
+} here[] = {
+	{"top", "top [-n COUNT] [OPTIONS]",
+	 "the worst calls, live; options are those of show calls"},
+	{"watch", "watch [SECONDS] COMMAND ...", "the same answer again and again"},
+	{"help", "help COMMAND", "a command's arguments"},
+	{"completion", "completion bash|zsh", "a script that completes commands in the shell"},
+	{"version", "version", "which release this is"},
+};
+
+bool cli_help_here(const char *name, FILE *out)
+{
+	for (unsigned i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
+		if (strcmp(here[i].name, name) != 0)
+			continue;
+		fprintf(out, "usage: trunkline %s\n\n%s\n", here[i].usage, here[i].what);
+		return true;
+	}
+	return false;
+}
+
 void cli_help(FILE *out)
 {
 	fputs("usage: trunkline [--socket PATH] [--json] [--watch[=SECONDS]] COMMAND ...\n\n"
@@ -20,14 +43,10 @@ void cli_help(FILE *out)
 	commands_print(out, false);
 	fputs("\nChange:\n", out);
 	commands_print(out, true);
-	fputs("\nHere:\n"
-	      "  top [-n COUNT] [OPTIONS]      the worst calls, live; options are those of show "
-	      "calls\n"
-	      "  watch [SECONDS] COMMAND ...   the same answer again and again\n"
-	      "  help COMMAND                  a command's arguments\n"
-	      "  completion bash|zsh           a script that completes commands in the shell\n"
-	      "  version                       which release this is\n"
-	      "\nOptions of every command:\n"
+	fputs("\nHere:\n", out);
+	for (unsigned i = 0; i < sizeof(here) / sizeof(here[0]); i++)
+		fprintf(out, "  %-29s %s\n", here[i].usage, here[i].what);
+	fputs("\nOptions of every command:\n"
 	      "  --socket PATH       the daemon's socket (or $TRUNKLINE_SOCKET; default " API_SOCKET
 	      ")\n"
 	      "  --json              the facts with stable names, for programs\n"

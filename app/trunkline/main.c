@@ -88,8 +88,12 @@ static int watch_round(struct cli *cli, struct asking *a, bool screen, bool firs
 		fclose(out);
 		// A daemon that restarts is waited for, but there has to be one to begin with.
 		if (code == CLI_OK || (code == CLI_UNREACHABLE && !first)) {
+			if (first)
+				fputs("\033[?25l\033[2J", stdout);
 			screen_draw(cli, text);
 			code = CLI_OK;
+		} else {
+			fputs(text, stderr);
 		}
 		free(text);
 	} else {
@@ -113,8 +117,6 @@ static int run_watch(struct cli *cli, struct asking *a)
 	sigaction(SIGTERM, &sa, NULL);
 	for (bool first = true; !stopped && code == CLI_OK; first = false) {
 		cli_terminal_look(cli);
-		if (screen && first)
-			fputs("\033[?25l\033[2J", stdout);
 		code = watch_round(cli, a, screen, first);
 		if (!stopped && code == CLI_OK)
 			nanosleep(&pause, NULL);
@@ -136,6 +138,8 @@ static int run_help(struct cli *cli, char **word, int n)
 		cli_help(stdout);
 		return CLI_OK;
 	}
+	if (cli_help_here(word[0], stdout))
+		return CLI_OK;
 	const struct api_command *cmd = cli_command(word, n, &used, &group, &err);
 	if (cmd != NULL)
 		cli_help_command(cmd, stdout);
@@ -180,7 +184,7 @@ static int run_here(struct cli *cli)
 	if (strcmp(first, "help") == 0)
 		return run_help(cli, cli->word + 1, cli->n - 1);
 	if (strcmp(first, "version") == 0 || strcmp(first, "--version") == 0) {
-		printf("trunkline %s\n", TRUNKLINE_VERSION);
+		printf(cli->json ? "{\"version\": \"%s\"}\n" : "trunkline %s\n", TRUNKLINE_VERSION);
 		return CLI_OK;
 	}
 	if (strcmp(first, "top") == 0)

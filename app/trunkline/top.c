@@ -25,6 +25,7 @@ struct top {
 	struct cli *cli;
 	struct asking status, calls;
 	bool screen;          // with keys
+	char *said;           // why it ended, for when the screen is gone; NULL: nothing
 	unsigned long rounds; // left, with counted
 	bool counted;
 };
@@ -188,7 +189,7 @@ static int top_round(struct top *t, bool first)
 	if (t->screen || json_object_get(t->calls.args, "limit") == NULL)
 		json_object_set_new(t->calls.args, "limit",
 				    json_integer(t->screen ? rows : PIPE_ROWS));
-	int code = both_ask(t, &status, &calls, t->screen && !first ? out : stderr);
+	int code = both_ask(t, &status, &calls, t->screen ? out : stderr);
 	if (code == CLI_OK)
 		round_print(t, status, calls, out);
 	json_decref(status);
@@ -199,9 +200,12 @@ static int top_round(struct top *t, bool first)
 	// A daemon that restarts is waited for, but there has to be one to begin with.
 	if (code == CLI_UNREACHABLE && !first)
 		code = CLI_OK;
-	if (code == CLI_OK)
+	if (code == CLI_OK) {
 		screen_draw(t->cli, text);
-	free(text);
+		free(text);
+	} else {
+		t->said = text;
+	}
 	return code;
 }
 
@@ -242,6 +246,9 @@ static int top_run(struct top *t)
 			break;
 	}
 	screen_close(t);
+	if (t->said != NULL)
+		fputs(t->said, stderr);
+	free(t->said);
 	return code;
 }
 

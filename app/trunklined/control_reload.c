@@ -15,6 +15,8 @@
 
 struct changes {
 	unsigned customers, sas, calls;
+	unsigned failed; // entries that could not be applied
+	int rc;          // of the first
 };
 
 static const struct config_customer *customer_in(const struct config *cfg, const char *name)
@@ -100,11 +102,20 @@ static void customer_drop(struct control *ctl, uint16_t id)
 	customer_remove(ctl, id);
 }
 
-static int customers_change(struct control *ctl, const struct config *old, const struct config *cfg,
-			    struct changes *n, struct err *err)
+// What can't be had (an SPI, a port, memory) keeps nothing else from being applied. The first error is told.
+static void entry_failed(struct changes *n, int rc, const struct err *why, struct err *err)
 {
-	int failed = 0;
+	if (rc >= 0)
+		return;
+	if (n->failed++ == 0) {
+		n->rc = rc;
+		*err = *why;
+	}
+}
 
+static void customers_change(struct control *ctl, const struct config *old,
+			     const struct config *cfg, struct changes *n, struct err *err)
+{
 	for (unsigned i = 0; old != NULL && i < old->n_customers; i++) {
 		const struct config_customer *was = &old->customers[i];
 		const struct config_customer *is = customer_in(cfg, was->name);
@@ -136,39 +147,34 @@ static int customers_change(struct control *ctl, const struct config *old, const
 			rc = customer_change(ctl, id, is, &why);
 			n->customers++;
 		}
-		if (rc < 0 && failed == 0) { // the others have to leave the old configuration
-			failed = rc;
-			*err = why;
-		}
+		entry_failed(n, rc, &why, err);
 	}
-	return failed;
 }
 
-static int new_add(struct control *ctl, const struct config *cfg, struct changes *n,
-		   struct err *err)
+static void new_add(struct control *ctl, const struct config *cfg, struct changes *n,
+		    struct err *err)
 {
-	int rc;
+	struct err why;
 
 	for (unsigned i = 0; i < cfg->n_customers; i++) {
 		const struct config_customer *cc = &cfg->customers[i];
 		for (unsigned j = 0; j < cc->n_sas; j++) {
 			if (sa_is_of(ctl, cc->sas[j].spi_in, cc->name))
 				continue;
-			if ((rc = control_sa_add(ctl, cc->name, &cc->sas[j], err)) < 0) {
-				err_prefix(err, "%s:%d: sas[%u]", cc->file, cc->sas[j].line, j);
-				return rc;
-			}
-			n->sas++;
+			int rc = control_sa_add(ctl, cc->name, &cc->sas[j], &why);
+			if (rc < 0)
+				err_prefix(&why, "%s:%d: sas[%u]", cc->file, cc->sas[j].line, j);
+			n->sas += rc == 0;
+			entry_failed(n, rc, &why, err);
 		}
 	}
 	for (unsigned i = 0; i < cfg->n_calls; i++) {
 		if (call_find(ctl, cfg->calls[i].id) != NULL)
 			continue;
-		if ((rc = call_apply(ctl, cfg, &cfg->calls[i], err)) < 0)
-			return rc;
-		n->calls++;
+		int rc = call_apply(ctl, cfg, &cfg->calls[i], &why);
+		n->calls += rc == 0;
+		entry_failed(n, rc, &why, err);
 	}
-	return 0;
 }
 
 static int apply(struct control *ctl, const struct config *old, const struct config *cfg,
@@ -176,8 +182,12 @@ static int apply(struct control *ctl, const struct config *old, const struct con
 {
 	if (old != NULL)
 		old_remove(ctl, old, cfg, n);
-	int rc = customers_change(ctl, old, cfg, n, err);
-	return rc < 0 ? rc : new_add(ctl, cfg, n, err);
+	customers_change(ctl, old, cfg, n, err);
+	new_add(ctl, cfg, n, err);
+	if (n->failed > 1)
+		err_prefix(err, "%u entries could not be applied, all others are; the first",
+			   n->failed);
+	return n->rc;
 }
 
 int config_apply(struct control *ctl, struct config *cfg, struct err *err)
@@ -215,7 +225,8 @@ int control_reload(struct control *ctl, char **report, struct err *err)
 	// Customers now refer to the new one even if something found no room.
 	ctl->config = cfg;
 	ctl->config_gen++;
-	log_level_set((enum log_level)cfg->log_level);
+	if (cfg->log_level != old->log_level) // else -d or "log level" holds
+		log_level_set((enum log_level)cfg->log_level);
 	if (ctl->vici != NULL)
 		ike_vici_reload(ctl->vici);
 	config_free(old);

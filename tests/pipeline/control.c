@@ -241,7 +241,10 @@ static void test_gone(struct control *ctl)
 	check(sa_find(ctl, 0x1001) != NULL && ctl->n_sas == 3, "globex keeps its SPI");
 	// The configuration wants it for acme again: it cannot have it, and says so.
 	customer_write("acme", 1, 0, 0x1001, -1);
+	customer_write("zeta", 9, 128, 0x3041, -1);
 	check(reload(ctl) < 0, "an SPI that is another customer's");
+	check(sa_find(ctl, 0x3041) != NULL, "what can be applied is");
+	customer_erase("zeta");
 	check(control_sa_del(ctl, 0x1001, NULL) == 0 && reload(ctl) == 0 &&
 		      strcmp(whose(ctl, 0), "acme") == 0,
 	      "when it is free, the next reload gives it");

@@ -56,7 +56,7 @@ static int group_set(const char *path, const char *group, struct err *err)
 	const struct group *g = getgrnam(group);
 	if (g == NULL)
 		return err_set(err, -ENOENT,
-			       "api_group: there is no group %s; groupadd --system %s", group,
+			       "api.group: there is no group %s; groupadd --system %s", group,
 			       group);
 	if (chown(path, (uid_t)-1, g->gr_gid) < 0)
 		return err_set(err, -errno, "api socket %s: giving it to group %s: %s", path, group,

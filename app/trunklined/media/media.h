@@ -134,3 +134,5 @@ const struct media_spec *media_spec_of(const struct media *m);
 uint16_t media_port(const struct media *m, unsigned side); // local RTP port, host order
 const struct ip_addr *media_address(const struct media *m, unsigned side); // local
 void media_stats(const struct media *m, struct media_stats *out);
+// Both as one: counters add up; of loss in a row, jitter, round trip and MOS the worse; the rest is to's own.
+void media_stats_add(struct media_stats *to, const struct media_stats *more);

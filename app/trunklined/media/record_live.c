@@ -244,47 +244,17 @@ static void side_from(struct live_side *to, const struct media_side_stats *s)
 	to->first = s->first;
 }
 
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
-
-// Counters add up; of the rest, the worse.
-static void side_add(struct live_side *to, const struct live_side *s)
-{
-	to->rx_packets += s->rx_packets;
-	to->rx_bytes += s->rx_bytes;
-	to->tx_packets += s->tx_packets;
-	to->tx_bytes += s->tx_bytes;
-	to->rtcp_rx += s->rtcp_rx;
-	to->rtcp_tx += s->rtcp_tx;
-	to->lost += s->lost;
-	to->reordered += s->reordered;
-	to->duplicate += s->duplicate;
-	to->refused += s->refused;
-	to->rtcp_refused += s->rtcp_refused;
-	to->srtp_auth += s->srtp_auth;
-	to->srtp_replay += s->srtp_replay;
-	to->moves += s->moves;
-	to->burst = MAX(to->burst, s->burst);
-	to->jitter_us = MAX(to->jitter_us, s->jitter_us);
-	to->rtt_us = MAX(to->rtt_us, s->rtt_us);
-	if (s->mos_milli != 0 && (to->mos_milli == 0 || s->mos_milli < to->mos_milli))
-		to->mos_milli = s->mos_milli;
-}
-
 static void streams_write(struct live_slot *s, const struct record *rec)
 {
 	unsigned n = rec->n_streams < RECORD_STREAMS_MAX ? rec->n_streams : RECORD_STREAMS_MAX;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct live_stream now = {.hairpin = rec->stream[i].hairpin};
+		struct media_stats sum = rec->stream[i];
+		for (unsigned j = n; i == n - 1 && j < rec->n_streams; j++)
+			media_stats_add(&sum, &rec->stream[j]);
+		struct live_stream now = {.hairpin = sum.hairpin};
 		for (unsigned side = 0; side < 2; side++)
-			side_from(&now.side[side], &rec->stream[i].side[side]);
-		for (unsigned j = n; i == n - 1 && j < rec->n_streams; j++) {
-			for (unsigned side = 0; side < 2; side++) {
-				struct live_side more = {0};
-				side_from(&more, &rec->stream[j].side[side]);
-				side_add(&now.side[side], &more);
-			}
-		}
+			side_from(&now.side[side], &sum.side[side]);
 		s->stream[i] = now;
 	}
 	if (rec->n_streams > 0)

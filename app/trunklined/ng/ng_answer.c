@@ -42,13 +42,6 @@ static struct ng_branch *branch_find(struct ng_call *call, const struct ng_texts
 	return best;
 }
 
-static void stream_end(struct ng_stream *s)
-{
-	if (s->media != NULL)
-		media_close(s->media, NULL);
-	s->media = NULL;
-}
-
 // Keys of both sides, and the offerer's a=crypto line.
 static int keys_set(const struct ng_ask *k, const struct ng_wanted *w,
 		    const struct sdp_section *sec, unsigned x, const struct media_spec *now,
@@ -174,7 +167,7 @@ static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x)
 		if (w == NULL || !w->ours || sdp->section[i].port == 0 ||
 		    b->stream[i].media == NULL) {
 			if (i < b->n_streams)
-				stream_end(&b->stream[i]);
+				ng_stream_end(&b->stream[i]);
 			sc->reject = true;
 			sc->address = *local;
 			continue;
@@ -188,7 +181,7 @@ static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x)
 		sc->crypto = &lines[i];
 	}
 	for (unsigned i = sdp->n_sections; i < b->n_streams; i++)
-		stream_end(&b->stream[i]);
+		ng_stream_end(&b->stream[i]);
 	if (rc == 0)
 		rc = ng_sdp_write(k, &b->side[x], local);
 	explicit_bzero(lines, sizeof(lines));

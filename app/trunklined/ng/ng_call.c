@@ -173,12 +173,25 @@ static bool all_silent(struct ng_branch *b, const struct media *m)
 	return all;
 }
 
-static void stream_drop(struct ng_branch *b, struct media *m)
+void ng_stream_end(struct ng_stream *s)
+{
+	struct media_stats last;
+
+	if (s->media == NULL)
+		return;
+	media_close(s->media, &last);
+	s->media = NULL;
+	if (s->ended)
+		media_stats_add(&last, &s->past);
+	s->past = last;
+	s->ended = true;
+}
+
+static void stream_drop(struct ng_branch *b, const struct media *m)
 {
 	for (unsigned i = 0; i < b->n_streams; i++)
 		if (b->stream[i].media == m)
-			b->stream[i].media = NULL;
-	media_close(m, NULL);
+			ng_stream_end(&b->stream[i]);
 }
 
 static void on_timed_out(void *arg, struct media *m, enum media_end why)

@@ -83,6 +83,9 @@ struct ng_stream {
 	enum sdp_proto proto[2];
 	uint64_t silent_ms; // when it was last found without packets
 	char type[12];      // "audio"
+	// Figures of the stream before, if the section was rejected since; it may be back.
+	bool ended;
+	struct media_stats past;
 };
 
 struct ng_branch {
@@ -180,6 +183,8 @@ void ng_call_end(struct ng_call *call, const char *why);
 int ng_branch_new(struct ng_call *call, struct ng_str via, struct ng_branch **out, struct err *err);
 // The call ends with its last branch. why is the record's reason.
 void ng_branch_end(struct ng_branch *b, const char *why);
+// What is relayed there ends, its ports rest; its figures stay for the call's record.
+void ng_stream_end(struct ng_stream *s);
 extern const struct media_events ng_media_events;
 
 // ng_side.c

@@ -27,13 +27,33 @@ static const char *customer_of(const struct ng_call *call, const struct ng_branc
 	return NULL;
 }
 
-static unsigned streams_read(const struct ng_branch *b, struct media_stats *out, unsigned max)
+// What flowed in the section so far. False: it never had a stream.
+static bool stream_read(const struct ng_stream *s, struct media_stats *out)
+{
+	if (s->media == NULL) {
+		*out = s->past;
+		return s->ended;
+	}
+	media_stats(s->media, out);
+	if (s->ended)
+		media_stats_add(out, &s->past);
+	return true;
+}
+
+// The sections' streams in their order; those beyond what a record holds are added to its last.
+static unsigned streams_read(const struct ng_branch *b, struct media_stats out[RECORD_STREAMS_MAX])
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < b->n_streams && n < max; i++)
-		if (b->stream[i].media != NULL)
-			media_stats(b->stream[i].media, &out[n++]);
+	for (unsigned i = 0; i < b->n_streams; i++) {
+		struct media_stats s;
+		if (!stream_read(&b->stream[i], &s))
+			continue;
+		if (n < RECORD_STREAMS_MAX)
+			out[n++] = s;
+		else
+			media_stats_add(&out[n - 1], &s);
+	}
 	return n;
 }
 
@@ -68,7 +88,7 @@ void ng_record_update(struct ng_call *call)
 	if (call->record == 0 || b == NULL)
 		return;
 	record_fill(call, b, &r);
-	r.n_streams = streams_read(b, stats, RECORD_STREAMS_MAX);
+	r.n_streams = streams_read(b, stats);
 	r.stream = stats;
 	record_update(call->all->ctl->records, call->record, &r);
 }
@@ -92,7 +112,7 @@ void ng_record_keep(struct ng_branch *b)
 	const char *customer = customer_of(call, b);
 	snprintf(k->customer, sizeof(k->customer), "%s", customer != NULL ? customer : "");
 	k->answered = b->answered;
-	k->n = streams_read(b, k->stats, RECORD_STREAMS_MAX);
+	k->n = streams_read(b, k->stats);
 }
 
 void ng_record_end(struct ng_call *call, const char *why)

@@ -197,6 +197,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	ng_cache_expire(s->cache, ng_now_ms());
 	ng_calls_second(s->calls);
+	ng_tcp_second(s);
 	// A busy hour leaves much free memory behind. It goes back when nobody is kept waiting by that.
 	bool idle = ng_calls_count(s->calls) == 0 && ng_cache_count(s->cache, &bytes) == 0;
 	if (idle && s->trimmed != s->stats.messages) {

@@ -17,6 +17,7 @@ struct ng_server {
 	struct ng_request *req; // likewise
 	struct event *udp[NG_LISTEN_MAX], *second;
 	struct evconnlistener *tcp[NG_LISTEN_MAX];
+	bool full_told; // in this second, that no more connections are accepted
 	struct ng_clients *clients;
 	struct ng_stats stats;
 	uint64_t trimmed;       // messages so far when memory was last given back
@@ -34,4 +35,6 @@ int ng_answer(struct ng_server *s, const struct sockaddr_in *from, const char *d
 
 // ng_tcp.c
 int ng_tcp_listen(struct ng_server *s, unsigned i, const struct sockaddr_in *at, struct err *err);
+// Once a second: listens again where accepting failed.
+void ng_tcp_second(struct ng_server *s);
 void ng_tcp_close(struct ng_server *s);

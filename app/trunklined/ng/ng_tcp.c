@@ -8,6 +8,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -98,6 +99,43 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	client_free(arg);
 }
 
+// A proxy that went away without a word is found out in 2 minutes.
+static void keepalive_set(evutil_socket_t fd)
+{
+	const int on = 1, idle = 60, every = 15, times = 4;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+}
+
+// Without it the listener would come back at once, again and again. ng_tcp_second enables it.
+static void on_accept_error(struct evconnlistener *l, void *arg)
+{
+	(void)arg;
+	log_warn("ng: accepting a connection: %s; trying again in 1 s", strerror(errno));
+	evconnlistener_disable(l);
+}
+
+void ng_tcp_second(struct ng_server *s)
+{
+	s->full_told = false;
+	for (unsigned i = 0; i < NG_LISTEN_MAX; i++)
+		if (s->tcp[i] != NULL)
+			evconnlistener_enable(s->tcp[i]);
+}
+
+static bool is_full(struct ng_server *s)
+{
+	if (s->stats.connections < CLIENTS_MAX)
+		return false;
+	if (!s->full_told)
+		log_warn("ng: %d connections are there; no more are accepted", CLIENTS_MAX);
+	s->full_told = true;
+	return true;
+}
+
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *addr, int len,
 		      void *arg)
 {
@@ -106,13 +144,14 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 
 	(void)l;
 	(void)len;
-	if (!ng_allowed(s, (struct sockaddr_in *)addr) || s->stats.connections >= CLIENTS_MAX ||
+	if (!ng_allowed(s, (struct sockaddr_in *)addr) || is_full(s) ||
 	    (c = calloc(1, sizeof(*c))) == NULL ||
 	    (c->bev = bufferevent_socket_new(s->ctl->base, fd, BEV_OPT_CLOSE_ON_FREE)) == NULL) {
 		free(c);
 		close(fd);
 		return;
 	}
+	keepalive_set(fd);
 	c->server = s;
 	c->from = *(struct sockaddr_in *)addr;
 	TAILQ_INSERT_TAIL(s->clients, c, link);
@@ -133,7 +172,10 @@ int ng_tcp_listen(struct ng_server *s, unsigned i, const struct sockaddr_in *at,
 					    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
 						    LEV_OPT_REUSEABLE,
 					    64, (const struct sockaddr *)at, sizeof(*at));
-	return s->tcp[i] == NULL ? err_set(err, -errno, "TCP: %s", strerror(errno)) : 0;
+	if (s->tcp[i] == NULL)
+		return err_set(err, -errno, "TCP: %s", strerror(errno));
+	evconnlistener_set_error_cb(s->tcp[i], on_accept_error);
+	return 0;
 }
 
 void ng_tcp_close(struct ng_server *s)

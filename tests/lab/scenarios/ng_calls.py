@@ -118,6 +118,26 @@ def one_stream_speaks(world, client, t):
     t.proved("a call goes on while one of its streams speaks, and ends when all are silent")
 
 
+def sections_end(world, client, t):
+    """A section is rejected in mid-call, and there are more than a record has streams: no figure is lost."""
+    time.sleep(1.2)
+    four, five = sdp(w.GATEWAY, 4000, sections=4), sdp(w.PLATFORM, 5000, sections=4)
+    offer(client, "four", text=four)
+    reply = answer(client, "four", text=five)
+    ports = [int(x.split()[1]) for x in reply["sdp"].split("\r\n") if x.startswith("m=")]
+    sent = (10, 7, 0, 5)
+    for i, n in enumerate(sent):
+        with world.customer.udp(w.GATEWAY, 4000 + 2 * i) as phone:
+            for k in range(n):
+                phone.sendto(wire.rtp(k, k * 160, bytes(160)), (told(reply)[0], ports[i]))
+                time.sleep(0.005)
+    time.sleep(0.2)
+    offer(client, "four", text=four.replace("m=audio 4002", "m=audio 0"), to_tag="b")
+    answer(client, "four", text=five.replace("m=audio 5002", "m=audio 0"))
+    client.ok(command="delete", call_id="four", from_tag="a")
+    t.proved(f"four sections with {sent} packets, the second rejected later; see end")
+
+
 def reload(world, daemon, client, t):
     """A customer that comes by a reload is found by its address."""
     time.sleep(1.2)
@@ -158,6 +178,8 @@ def end(daemon, client, folder, t):
                ("p0", "rings", "silent", "two", "r1", "r2", "last")}
     expect_equal(reasons, {"p0": "delete", "rings": "offer", "silent": "silence", "two": "silence",
                            "r1": "delete", "r2": "customer", "last": "stop"}, "reasons")
+    expect_equal([s["a"]["packets_in"] for s in records["four"]["streams"]], [10, 7, 5],
+                 "packets of a stream that ended before its call, and of the third and the fourth together")
     expect("more" not in records and "wide" not in records, "records of calls that were refused")
     expect_equal([records["two"]["from_tag"], records["two"]["to_tag"]], ["a", "b"], "tags")
     expect_equal(records["two"]["streams"][0]["a"]["packets_in"], 45, "packets in the record")
@@ -185,6 +207,7 @@ def main():
                            ("limit", lambda t: limit(client, t)),
                            ("timers", lambda t: timers(client, t)),
                            ("one_stream_speaks", lambda t: one_stream_speaks(world, client, t)),
+                           ("sections_end", lambda t: sections_end(world, client, t)),
                            ("reload", lambda t: reload(world, daemon, client, t)),
                            ("end", lambda t: end(daemon, client, folder, t))):
             with report.test(name) as t:
