@@ -140,9 +140,8 @@ int link_call(struct link *l, struct feed_msg *r, enum link_patience patience, s
 			rc = -ETIMEDOUT;
 	if (!l->up || l->busy || l->stop) {
 		rc = undecided(l, r, patience, false, l->up ? -ETIMEDOUT : -ENOTCONN);
-		if (l->up &&
-		    patience ==
-			    LINK_KEEP) // others are answered, slowly: this one would never be told
+		// Others are answered, slowly: this one would never be told.
+		if (l->up && patience == LINK_KEEP)
 			give_up(l);
 	} else {
 		l->busy = true;

@@ -21,8 +21,13 @@ static bool means_no(const struct ng_val *v)
 		return v->num == 0;
 	if (v->type != NG_STR || !ng_word_normalise(v->str, word))
 		return false;
-	return strcmp(word, "no") == 0 || strcmp(word, "off") == 0 || strcmp(word, "false") == 0 ||
-	       strcmp(word, "0") == 0;
+	// Of "all": no more than one flow, or than what is meant without it.
+	static const char *const no[] = {"no",   "off",          "false", "0",
+					 "none", "offer-answer", "flows", "except-offer-answer"};
+	for (unsigned i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		if (strcmp(word, no[i]) == 0)
+			return true;
+	return false;
 }
 
 static void unknown(struct reading *r, struct ng_str word)

@@ -106,10 +106,13 @@ static int read_types(struct sdp_reader *r, struct scan *s)
 		uint32_t type;
 		if (word.len == 0)
 			break;
-		if (!scan_number(&w, 127, &type) || w.at != w.end)
+		if (!scan_number(&w, 127, &type) || w.at != w.end) {
+			if (sec->port == 0) // "*", "-" and the like: nobody takes it
+				continue;
 			return sdp_mistake(r, -EINVAL,
 					   "payload type \"%s\" is no number of 0 to 127",
 					   sdp_quote(word, quote));
+		}
 		if (r->codec_of[type] != SDP_NOT_LISTED)
 			continue;
 		if (r->sdp->n_codecs == SDP_CODECS_MAX)

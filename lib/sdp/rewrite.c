@@ -204,23 +204,34 @@ static void put_types(struct writer *w, const struct edit *e)
 	}
 }
 
+// Written as it came where it stays, in whatever case.
+static bool proto_changes(const struct edit *e)
+{
+	return e->c->proto != SDP_PROTO_OTHER && e->c->proto != e->sec->proto;
+}
+
+static bool types_change(const struct edit *e)
+{
+	return !e->c->reject && ((e->c->strip[0] & e->sec->types[0]) != 0 ||
+				 (e->c->strip[1] & e->sec->types[1]) != 0);
+}
+
 static void put_media(struct writer *w, const struct edit *e, const struct sdp_line *line)
 {
 	const struct sdp_section *sec = e->sec;
 	const char *formats = sec->proto_text.at + sec->proto_text.len;
 	const char *end = w->sdp->text + line->at + line->len;
-	bool strip = (e->c->strip[0] & sec->types[0]) || (e->c->strip[1] & sec->types[1]);
 	char port[8];
 
 	put_text(w, "m=");
 	put_span(w, sec->media);
 	snprintf(port, sizeof(port), " %u ", e->port);
 	put_text(w, port);
-	if (e->c->proto != SDP_PROTO_OTHER && !e->c->reject)
+	if (proto_changes(e))
 		put_text(w, sdp_proto_name(e->c->proto));
 	else
 		put_span(w, sec->proto_text);
-	if (strip && !e->c->reject)
+	if (types_change(e))
 		put_types(w, e);
 	else
 		put(w, formats, (size_t)(end - formats));
@@ -229,11 +240,7 @@ static void put_media(struct writer *w, const struct edit *e, const struct sdp_l
 
 static void media_line(struct writer *w, const struct edit *e, const struct sdp_line *line)
 {
-	const struct sdp_section_change *c = e->c;
-
-	if (e->port == e->sec->port &&
-	    (c->reject || (c->proto == SDP_PROTO_OTHER && !(c->strip[0] & e->sec->types[0]) &&
-			   !(c->strip[1] & e->sec->types[1]))))
+	if (e->port == e->sec->port && !proto_changes(e) && !types_change(e))
 		keep(w, line);
 	else
 		put_media(w, e, line);

@@ -162,7 +162,7 @@ enum sdp_choice { SDP_KEEP, SDP_ON, SDP_OFF };
 
 struct sdp_section_change {
 	bool pass;     // as it is: none of the rest is looked at
-	bool reject;   // port 0; the rest as it is, but keys and ICE go
+	bool reject;   // port 0; the rest as it is, but for proto, and keys and ICE go
 	uint16_t port; // RTP; 0: the one it has (a rejected section keeps its 0)
 	uint16_t
 		rtcp_port; // written as a=rtcp; 0: none, and the one there is goes, unless port and

@@ -157,7 +157,7 @@ Test(ng_request, unknown_is_counted)
 {
 	good("{\"command\":\"offer\",\"flags\":[\"frobnicate\",\"codec-strip-\",\"x\"],\"colour\":"
 	     "\"red\","
-	     "\"T.38\":[\"decode\"],\"codec\":{\"transcode\":[\"PCMU\"]}}");
+	     "\"T.38\":[\"decode\"],\"codec\":{\"polish\":[\"PCMU\"]}}");
 	cr_expect_eq(req.unknown, 6);
 	cr_expect(ng_str_is(req.unknown_first, "frobnicate"));
 }

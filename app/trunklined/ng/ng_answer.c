@@ -1,46 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // "answer": what was offered takes effect, as far as it is answered.
 #include "ng_call_priv.h"
+#include "ng_server.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-// The branch whose offer it answers, and the offerer's side.
-static struct ng_branch *branch_find(struct ng_call *call, const struct ng_texts *t, unsigned *x)
-{
-	struct ng_branch *b, *best = NULL;
-	int best_rank = 0;
-
-	TAILQ_FOREACH (b, &call->branches, link) {
-		int i = ng_branch_side(b, t->from), rank = 0;
-		// The tags may come the other way round; whose offer is open decides.
-		if (i >= 0 && (b->offer[i] == NULL || b->offer[i]->answered) &&
-		    b->offer[!i] != NULL && !b->offer[!i]->answered &&
-		    ng_tag_has(&b->side[!i], t->to))
-			i = !i;
-		else if (i < 0 && (i = ng_branch_side(b, t->to)) >= 0 &&
-			 ng_tag_of(&b->side[!i]) != NULL)
-			i = -1;
-		if (i < 0 || b->offer[i] == NULL)
-			continue;
-		const struct ng_side *other = &b->side[!i];
-		if (t->via.at != NULL && ng_text_is(b->via, t->via))
-			rank = 4; // the very branch
-		else if (ng_tag_has(other, t->to) || ng_tag_has(other, t->from))
-			rank = 3;
-		else if (ng_tag_of(other) == NULL)
-			rank = 2;
-		else if (b->offer[i]->open)
-			rank = 1;                  // one more phone answers
-		if (rank == 0 || rank < best_rank) // of equals the newest
-			continue;
-		best = b;
-		best_rank = rank;
-		*x = (unsigned)i;
-	}
-	return best;
-}
 
 // Keys of both sides, and the offerer's a=crypto line.
 static int keys_set(const struct ng_ask *k, const struct ng_wanted *w,
@@ -148,6 +113,27 @@ static int answerer_place(const struct ng_ask *k, struct ng_branch *b, unsigned 
 	return 0;
 }
 
+// What was offered to several phones stays for the next one to take; nothing flows there until then.
+static int stream_reject(const struct ng_ask *k, struct ng_branch *b, const struct ng_offer *o,
+			 unsigned i)
+{
+	struct ng_stream *s = &b->stream[i];
+
+	if (s->media == NULL)
+		return 0;
+	if (!o->open || i >= o->n || !o->want[i].ours) {
+		ng_stream_end(s);
+		return 0;
+	}
+	struct media_spec spec = *media_spec_of(s->media);
+	spec.answered = false;
+	for (unsigned j = 0; j < 2; j++)
+		spec.side[j].recv = spec.side[j].send = false;
+	int rc = ng_stream_set(s, &spec, k->err);
+	explicit_bzero(&spec, sizeof(spec));
+	return rc;
+}
+
 static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x)
 {
 	const struct ng_offer *o = b->offer[x];
@@ -164,10 +150,9 @@ static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x)
 		const struct ng_wanted *w = i < o->n ? &o->want[i] : NULL;
 		struct sdp_section_change *sc = &ch->section[i];
 		bool mux;
+		sc->proto = w != NULL ? w->proto : SDP_PROTO_OTHER;
 		if (w == NULL || !w->ours || sdp->section[i].port == 0 ||
 		    b->stream[i].media == NULL) {
-			if (i < b->n_streams)
-				ng_stream_end(&b->stream[i]);
 			sc->reject = true;
 			sc->address = *local;
 			continue;
@@ -175,15 +160,16 @@ static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x)
 		if ((rc = stream_answer(k, b, x, i, w, &lines[i], &mux)) < 0)
 			break;
 		ng_section_change(k, i, &b->stream[i], x, mux, sc);
-		sc->proto = w->proto;
+		ng_codecs_strip(k, &sdp->section[i], false, sc->strip);
 		sc->rtcp_mux = mux ? SDP_ON : SDP_OFF;
 		sc->n_crypto = sdp_proto_secure(w->proto) ? 1 : 0;
 		sc->crypto = &lines[i];
 	}
-	for (unsigned i = sdp->n_sections; i < b->n_streams; i++)
-		ng_stream_end(&b->stream[i]);
 	if (rc == 0)
 		rc = ng_sdp_write(k, &b->side[x], local);
+	for (unsigned i = 0; i < b->n_streams && rc == 0; i++)
+		if (i >= sdp->n_sections || ch->section[i].reject)
+			rc = stream_reject(k, b, o, i);
 	explicit_bzero(lines, sizeof(lines));
 	return rc;
 }
@@ -193,7 +179,9 @@ static void answered(struct ng_branch *b, unsigned x)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	b->answered = b->offer[x]->answered = true;
+	b->offer[x]->answered = true;
+	b->answered = ++b->call->answers;
+	b->signal_ms = ng_now_ms();
 	if (b->call->answer_ms == 0)
 		b->call->answer_ms = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 	// What the other side had offered at the same time is not going to be answered.
@@ -205,18 +193,13 @@ static void answered(struct ng_branch *b, unsigned x)
 int ng_answer_to(const struct ng_ask *k, struct ng_branch *b, unsigned x, struct ng_str tag)
 {
 	struct ng_call *call = b->call;
-	struct ng_str label;
 	int rc;
 
 	call->last_signal = time(NULL);
 	ng_branch_settle(b);
-	if ((rc = ng_text_check(k, NG_KEY_LABEL, &label)) < 0 || (rc = ng_branch_keys(k, b)) < 0 ||
-	    (rc = ng_tag_use(&b->side[!x], tag, k->err)) < 0 || (rc = answer_do(k, b, x)) < 0)
+	if ((rc = ng_branch_keys(k, b)) < 0 || (rc = ng_tag_use(&b->side[!x], tag, k->err)) < 0 ||
+	    (rc = ng_label_take(k, &b->side[!x])) < 0 || (rc = answer_do(k, b, x)) < 0)
 		return rc;
-	if (label.at != NULL) {
-		free(b->side[!x].label);
-		b->side[!x].label = ng_text_copy(label);
-	}
 	answered(b, x);
 	return ng_record_call(k, call);
 }
@@ -240,7 +223,7 @@ int ng_do_answer(const struct ng_ask *k)
 	struct ng_call *call = ng_call_find(k->all, t.id);
 	if (call == NULL)
 		return err_set(k->err, -ENOENT, "Unknown call-id");
-	struct ng_branch *b = branch_find(call, &t, &x);
+	struct ng_branch *b = ng_match_answer(call, &t, &x);
 	if (b == NULL)
 		return err_set(k->err, -ENOENT, "Unknown dialogue: no offer by %.*s is open",
 			       (int)t.from.len, t.from.at);

@@ -15,8 +15,8 @@
 #define BUSY_SECONDS 3  // ... for so long
 
 #define TICK_MS 20
-#define REAP_MOST 200  // deleted branches that end in one go
-#define RECORD_MS 9000 // figures of calls in progress are recorded so often
+#define REAP_MOST 200 // deleted branches that end in one go
+#define LOOK_MS 9000  // each call is looked at so often
 
 static int64_t utc_ms(void)
 {
@@ -75,17 +75,17 @@ int ng_call_new(struct ng_calls *c, struct ng_str id, struct ng_call **out, stru
 }
 
 // Has no branches any more.
-static void call_free(struct ng_call *call, const char *why)
+static void call_free(struct ng_call *call)
 {
 	struct ng_calls *c = call->all;
 
-	ng_record_end(call, why);
+	ng_record_end(call);
 	if (call->recording != NULL)
 		recording_stop(call->recording);
-	if (call->answer_ms != 0)
-		c->figures.seconds += (uint64_t)(utc_ms() - call->answer_ms) / 1000;
-	if (c->refresh == call)
-		c->refresh = TAILQ_NEXT(call, age);
+	if (call->answer_ms != 0 && call->ended.ms > call->answer_ms)
+		c->figures.seconds += (uint64_t)(call->ended.ms - call->answer_ms) / 1000;
+	if (c->look == call)
+		c->look = TAILQ_NEXT(call, age);
 	TAILQ_REMOVE(&c->ages, call, age);
 	LIST_REMOVE(call, bucket);
 	c->n--;
@@ -97,7 +97,7 @@ void ng_call_end(struct ng_call *call, const char *why)
 	unsigned n = call->n_branches;
 
 	if (n == 0) {
-		call_free(call, why);
+		call_free(call);
 		return;
 	}
 	while (n-- > 0) // the last one takes the call with it
@@ -118,6 +118,7 @@ int ng_branch_new(struct ng_call *call, struct ng_str via, struct ng_branch **ou
 	b->call = call;
 	b->dscp = -1;
 	b->created = time(NULL);
+	b->opened_ms = b->signal_ms = ng_now_ms();
 	for (unsigned i = 0; i < 2; i++)
 		SLIST_INIT(&b->side[i].tags);
 	media_timeouts_default(call->all->ctl, &b->timeouts);
@@ -139,7 +140,12 @@ void ng_branch_end(struct ng_branch *b, const char *why)
 {
 	struct ng_call *call = b->call;
 
-	ng_record_keep(b);
+	if (b->answered >= call->ended.answered) {
+		call->ended.answered = b->answered;
+		call->ended.ms = utc_ms();
+		call->ended.why = why;
+		ng_record_keep(b);
+	}
 	ng_branch_settle(b);
 	for (unsigned i = 0; i < b->n_streams; i++)
 		if (b->stream[i].media != NULL)
@@ -154,7 +160,7 @@ void ng_branch_end(struct ng_branch *b, const char *why)
 	call->n_branches--;
 	free(b);
 	if (call->n_branches == 0)
-		call_free(call, why);
+		call_free(call);
 }
 
 // A stream has no packets: the branch ends if all of its streams have none.
@@ -167,8 +173,10 @@ static bool all_silent(struct ng_branch *b, const struct media *m)
 		struct ng_stream *s = &b->stream[i];
 		if (s->media == m)
 			s->silent_ms = now;
-		// Streams that stay are reported again each second.
-		all &= s->media == NULL || (s->silent_ms != 0 && now - s->silent_ms < 2500);
+		// Streams that stay are reported again each second; what nobody has answered is not
+		// waited for.
+		all &= s->media == NULL || !media_spec_of(s->media)->answered ||
+		       (s->silent_ms != 0 && now - s->silent_ms < 2500);
 	}
 	return all;
 }
@@ -194,17 +202,10 @@ static void stream_drop(struct ng_branch *b, const struct media *m)
 			ng_stream_end(&b->stream[i]);
 }
 
-static void on_timed_out(void *arg, struct media *m, enum media_end why)
+static void branch_timed_out(struct ng_branch *b, enum media_end why)
 {
-	struct ng_branch *b = arg;
 	struct ng_call_figures *f = &b->call->all->figures;
 
-	if ((why == MEDIA_END_SILENCE || why == MEDIA_END_HELD) && !all_silent(b, m))
-		return;
-	if (why == MEDIA_END_OFFER && b->answered) { // a section that a re-offer added
-		stream_drop(b, m);
-		return;
-	}
 	f->silent += why == MEDIA_END_SILENCE || why == MEDIA_END_HELD;
 	f->offer += why == MEDIA_END_OFFER;
 	f->final += why == MEDIA_END_FINAL;
@@ -212,7 +213,53 @@ static void on_timed_out(void *arg, struct media *m, enum media_end why)
 	ng_branch_end(b, media_end_name(why));
 }
 
+static void on_timed_out(void *arg, struct media *m, enum media_end why)
+{
+	struct ng_branch *b = arg;
+
+	if ((why == MEDIA_END_SILENCE || why == MEDIA_END_HELD) && !all_silent(b, m))
+		return;
+	// A section that a re-offer added, or that one phone of several has rejected.
+	if (why == MEDIA_END_OFFER && b->answered)
+		stream_drop(b, m);
+	else
+		branch_timed_out(b, why);
+}
+
 const struct media_events ng_media_events = {.timed_out = on_timed_out};
+
+static bool passed(uint64_t now, uint64_t from_ms, uint32_t seconds)
+{
+	return seconds != 0 && now - from_ms >= seconds * UINT64_C(1000);
+}
+
+// Streams have timers of their own; a branch none of whose sections is relayed has none but this.
+static void branch_look(struct ng_branch *b, uint64_t now)
+{
+	const struct media_timeouts *t = &b->timeouts;
+	bool relayed = false;
+
+	for (unsigned i = 0; i < b->n_streams; i++)
+		relayed |= b->stream[i].media != NULL;
+	if (b->delete_ms != 0)
+		return;
+	if (passed(now, b->opened_ms, t->final))
+		branch_timed_out(b, MEDIA_END_FINAL);
+	else if (!relayed && passed(now, b->signal_ms, b->answered ? t->held : t->offer))
+		branch_timed_out(b, b->answered ? MEDIA_END_HELD : MEDIA_END_OFFER);
+}
+
+// The call may end here.
+static void call_look(struct ng_call *call, uint64_t now)
+{
+	struct ng_branch *b = TAILQ_FIRST(&call->branches), *next;
+
+	ng_record_update(call);
+	for (; b != NULL; b = next) {
+		next = TAILQ_NEXT(b, link);
+		branch_look(b, now);
+	}
+}
 
 // ---- the whole ----
 
@@ -229,7 +276,13 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 			break;
 		ng_branch_end(b, "delete");
 	}
-	ng_records_refresh(c, RECORD_MS / TICK_MS);
+	for (uint32_t n = c->n / (LOOK_MS / TICK_MS) + 1; n > 0; n--) {
+		struct ng_call *call = c->look != NULL ? c->look : TAILQ_FIRST(&c->ages);
+		if (call == NULL)
+			break;
+		c->look = TAILQ_NEXT(call, age);
+		call_look(call, now);
+	}
 }
 
 struct ng_calls *ng_calls_new(struct control *ctl, const struct ng_stats *stats)

@@ -44,12 +44,18 @@ struct ng_place {
 	bool named; // by the proxy: it stays
 };
 
+// What is kept from going on.
+struct ng_gate {
+	bool media, dtmf;
+	bool silenced; // it goes on as silence
+};
+
 struct ng_side {
 	struct ng_tags tags;
 	char *label; // or NULL
 	struct ng_place place;
 	struct ng_told told;
-	bool blocked, silenced, dtmf_blocked;
+	struct ng_gate gate;
 };
 
 // a=crypto lines.
@@ -98,17 +104,18 @@ struct ng_branch {
 	unsigned n_streams;
 	struct ng_stream *stream; // by section
 	struct media_timeouts timeouts;
-	uint64_t delete_ms; // 0: it is not deleted
+	uint64_t delete_ms;            // 0: it is not deleted
+	uint64_t opened_ms, signal_ms; // its first and its last offer or answer
 	time_t created;
 	int dscp; // -1: as it comes
-	bool answered;
+	unsigned
+		answered; // the last answer here is the call's so-and-so-many-th; 0: there was none
 };
 
 // For the record: what is known of a branch that is gone.
 struct ng_kept {
 	char *from_tag, *to_tag;
 	char customer[64]; // empty: none
-	bool answered;
 	unsigned n;
 	struct media_stats stats[RECORD_STREAMS_MAX];
 };
@@ -120,11 +127,19 @@ struct ng_call {
 	TAILQ_HEAD(ng_branches, ng_branch) branches;
 	unsigned n_branches;
 	int64_t start_ms, answer_ms; // UTC
+	unsigned answers;
 	time_t last_signal;
+	struct ng_gate gate;   // of both sides of all branches, beside each side's own
 	uint32_t hash, record; // record.h
 	bool recorded;         // record_begin was called
 	struct recording *recording;
-	struct ng_kept *kept; // of a branch that ended before the call
+	// Of the branches that have ended, the one that was answered last.
+	struct {
+		unsigned answered;
+		int64_t ms; // UTC
+		const char *why;
+		struct ng_kept *kept; // NULL: there are no records
+	} ended;
 	char id[];
 };
 
@@ -146,7 +161,7 @@ struct ng_calls {
 	uint32_t mask, n;
 	uint64_t seed;
 	TAILQ_HEAD(, ng_call) ages;
-	struct ng_call *refresh;               // whose record is brought up to date next
+	struct ng_call *look;                  // which is looked at next
 	TAILQ_HEAD(ng_dying, ng_branch) dying; // by time
 	struct event *tick;
 	struct ng_call_figures figures;
@@ -196,6 +211,8 @@ bool ng_tag_has(const struct ng_side *s, struct ng_str tag);
 const char *ng_tag_of(const struct ng_side *s); // the one in use, or NULL
 // Puts it in front.
 int ng_tag_use(struct ng_side *s, struct ng_str tag, struct err *err);
+// The label that the message has for the side, if any.
+int ng_label_take(const struct ng_ask *k, struct ng_side *s);
 void ng_side_clear(struct ng_side *s);
 // Where the sender of the message and the other side are, as the message says (direction) or their addresses.
 int ng_places_named(const struct ng_ask *k, struct ng_place *from, struct ng_place *to);
@@ -208,9 +225,21 @@ int ng_place_address(const struct ng_ask *k, struct ng_place *out);
 int ng_side_spec(const struct ng_ask *k, const struct ng_branch *b, const struct ng_side *s,
 		 const struct sdp_section *sec, const struct media_side_spec *was,
 		 struct media_side_spec *out);
+// What is blocked and silenced, to spec.
+void ng_spec_gate(const struct ng_branch *b, struct media_spec *spec);
 // What of a policy depends on both sides.
 void ng_spec_finish(struct ng_calls *c, const struct ng_branch *b, struct media_spec *spec,
 		    const uint64_t types[2]);
+
+// ng_match.c: the branch that a message is about, or NULL; *x is the offerer's side.
+// What an offer changes; NULL: it opens a branch.
+struct ng_branch *ng_match_offer(struct ng_call *call, const struct ng_texts *t, unsigned *x);
+// The branch whose offer is answered: by an "offer", by an "answer".
+struct ng_branch *ng_match_answered(struct ng_call *call, const struct ng_texts *t, unsigned *x);
+struct ng_branch *ng_match_answer(struct ng_call *call, const struct ng_texts *t, unsigned *x);
+enum ng_match { NG_MATCH_NO, NG_MATCH_OPEN, NG_MATCH_SIDE, NG_MATCH_VIA, NG_MATCH_BOTH };
+// How well a branch fits what a delete says; it is for those that fit best.
+enum ng_match ng_match_delete(const struct ng_branch *b, const struct ng_texts *t);
 
 // ng_sdes.c
 // Our keys for the other side's a=crypto lines; now is what the leg has, before what was offered last.
@@ -231,8 +260,9 @@ void ng_keys_take(const struct sdp *sdp, const struct sdp_section *sec, struct n
 bool ng_sdp_looped(const struct ng_calls *c, const struct sdp *sdp);
 // The session's part of all->change; the sections are set already. to: who gets it.
 int ng_sdp_write(const struct ng_ask *k, struct ng_side *to, const struct ip_addr *local);
-// Payload types of a section that codec-strip and the like take away.
-void ng_codecs_strip(const struct ng_ask *k, const struct sdp_section *sec, uint64_t strip[2]);
+// Payload types of a section that codec-strip and the like take away: none if none would be left.
+void ng_codecs_strip(const struct ng_ask *k, const struct sdp_section *sec, bool offer,
+		     uint64_t strip[2]);
 
 // ng_offer.c, ng_answer.c
 // The four texts that name a call, a branch, its sides; call-id and, with need_from, from-tag are needed.
@@ -281,10 +311,9 @@ int ng_do_list(const struct ng_ask *k);
 int ng_do_statistics(const struct ng_ask *k);
 
 // ng_record.c: call records.
-// Figures of calls in progress: of one share of them.
-void ng_records_refresh(struct ng_calls *c, unsigned share);
 void ng_record_begin(struct ng_call *call);
 void ng_record_update(struct ng_call *call);
-void ng_record_end(struct ng_call *call, const char *why);
-// Figures of an answered branch that is about to end.
+// As call->ended says.
+void ng_record_end(struct ng_call *call);
+// Figures of a branch that is about to end, in place of those of the one before.
 void ng_record_keep(struct ng_branch *b);

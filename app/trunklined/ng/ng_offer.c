@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // "offer": opens a branch of a call, or asks for a change of one.
-#include "base/log.h"
 #include "ng_call_priv.h"
+#include "ng_server.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+// Of a span, for %.*s.
+#define SHOWN(s) (s).len < 32 ? (int)(s).len : 32, (s).at
 
 int ng_texts_read(const struct ng_ask *k, bool need_from, struct ng_texts *out)
 {
@@ -34,8 +37,7 @@ int ng_sdp_read(const struct ng_ask *k)
 		return err_set(k->err, -EOPNOTSUPP, "fragment: trickle ICE is not supported");
 	if (family.len != 0 && !(family.len >= 3 && family.at[family.len - 1] == '4'))
 		return err_set(k->err, -EAFNOSUPPORT,
-			       "address-family: %.*s is not supported; IP4 is",
-			       family.len < 16 ? (int)family.len : 16, family.at);
+			       "address-family: %.*s is not supported; IP4 is", SHOWN(family));
 	return sdp_parse(&k->all->sdp, f->text.at, f->text.len, SDP_IPV6_REFUSE, k->err);
 }
 
@@ -51,55 +53,7 @@ void ng_offer_free(struct ng_offer *o)
 	free(o);
 }
 
-// ---- which branch ----
-
-// *x: the offerer's side.
-static struct ng_branch *branch_find(struct ng_call *call, const struct ng_texts *t, unsigned *x)
-{
-	struct ng_branch *b;
-	int i;
-
-	TAILQ_FOREACH_REVERSE(b, &call->branches, ng_branches, link)
-	{
-		if (t->to.at == NULL || (i = ng_branch_side(b, t->from)) < 0 ||
-		    !ng_tag_has(&b->side[!i], t->to))
-			continue;
-		*x = (unsigned)i;
-		return b;
-	}
-	// Asked again, before anybody has answered.
-	TAILQ_FOREACH_REVERSE(b, &call->branches, ng_branches, link)
-	{
-		if ((i = ng_branch_side(b, t->from)) < 0 || ng_tag_of(&b->side[!i]) != NULL ||
-		    !ng_text_is(b->via, t->via))
-			continue;
-		*x = (unsigned)i;
-		return b;
-	}
-	return NULL;
-}
-
-// A proxy may say "offer" of a response to an INVITE, whatever that one carried. If it carried an offer, this
-// is the answer to it; *x is who made the offer.
-static struct ng_branch *branch_answered(struct ng_call *call, const struct ng_texts *t,
-					 unsigned *x)
-{
-	struct ng_branch *b;
-	int i;
-
-	if (t->to.at == NULL)
-		return NULL;
-	TAILQ_FOREACH_REVERSE(b, &call->branches, ng_branches, link)
-	{
-		if ((i = ng_branch_side(b, t->to)) < 0 || b->offer[i] == NULL ||
-		    !b->offer[i]->open || ng_branch_side(b, t->from) >= 0 ||
-		    (t->via.at != NULL && b->via != NULL && !ng_text_is(b->via, t->via)))
-			continue;
-		*x = (unsigned)i;
-		return b;
-	}
-	return NULL;
-}
+// ---- keys of the whole branch ----
 
 int ng_branch_keys(const struct ng_ask *k, struct ng_branch *b)
 {
@@ -172,7 +126,7 @@ static int proto_to(const struct ng_ask *k, const struct ng_stream *s, unsigned 
 		return err_set(k->err, -EPROTONOSUPPORT,
 			       "transport-protocol: %.*s is not supported; RTP/AVP, RTP/AVPF, "
 			       "RTP/SAVP and RTP/SAVPF are",
-			       text.len < 32 ? (int)text.len : 32, text.at);
+			       SHOWN(text));
 	return 0;
 }
 
@@ -261,11 +215,30 @@ static int offerer_place(const struct ng_ask *k, struct ng_branch *b, unsigned x
 	return places_set(k, b, x, &peer);
 }
 
+// None of its sections is a stream. Where one wants to be, the proxy has to know that it won't: it answers
+// 488, or goes on without us.
+static int offer_none(const struct ng_ask *k)
+{
+	const struct sdp *sdp = &k->all->sdp;
+
+	for (unsigned i = 0; i < sdp->n_sections; i++) {
+		const struct sdp_section *sec = &sdp->section[i];
+		if (sec->port == 0)
+			continue;
+		if (sec->proto == SDP_DTLS_SAVP || sec->proto == SDP_DTLS_SAVPF)
+			return err_set(k->err, -EPROTONOSUPPORT, "DTLS-SRTP is not supported");
+		return err_set(k->err, -EPROTONOSUPPORT,
+			       "media section %u: %.*s over %.*s is not relayed; RTP is", i + 1,
+			       SHOWN(sec->media), SHOWN(sec->proto_text));
+	}
+	return 0;
+}
+
 static int offer_make(const struct ng_ask *k, struct ng_branch *b, unsigned x,
 		      struct ng_offer **out)
 {
 	const struct sdp *sdp = &k->all->sdp;
-	unsigned ours = 0, dtls = 0;
+	unsigned ours = 0;
 	int rc = streams_grow(b, sdp->n_sections, k->err);
 
 	if (rc < 0 || (rc = offerer_place(k, b, x)) < 0)
@@ -277,11 +250,9 @@ static int offer_make(const struct ng_ask *k, struct ng_branch *b, unsigned x,
 	for (unsigned i = 0; i < o->n && rc == 0; i++) {
 		rc = want_make(k, b, x, i, &o->want[i]);
 		ours += o->want[i].ours;
-		dtls += sdp->section[i].port != 0 &&
-			(o->want[i].proto == SDP_DTLS_SAVP || o->want[i].proto == SDP_DTLS_SAVPF);
 	}
-	if (rc == 0 && ours == 0 && dtls > 0)
-		rc = err_set(k->err, -EPROTONOSUPPORT, "DTLS-SRTP is not supported");
+	if (rc == 0 && ours == 0)
+		rc = offer_none(k);
 	if (rc < 0)
 		ng_offer_free(o);
 	else
@@ -373,9 +344,6 @@ void ng_section_change(const struct ng_ask *k, unsigned i, const struct ng_strea
 	if (!zero || ng_flag(k->req, NG_FLAG_REPLACE_ZERO_ADDRESS))
 		ch->address = *media_address(s->media, to);
 	ch->cut_crypto = ch->cut_dtls = ch->cut_ice = true;
-	ng_codecs_strip(k, sec, ch->strip);
-	if (k->req->key[NG_KEY_PTIME].num > 0 && k->req->key[NG_KEY_PTIME].num <= 1000)
-		ch->ptime = (uint16_t)k->req->key[NG_KEY_PTIME].num;
 	if (ng_flag(k->req, NG_FLAG_INACTIVE)) {
 		ch->set_direction = true;
 		ch->direction = SDP_INACTIVE;
@@ -388,6 +356,7 @@ static int answer_write(const struct ng_ask *k, struct ng_branch *b, unsigned x,
 	struct sdp_change *ch = &k->all->change;
 	const struct ip_addr *local =
 		&k->all->ctl->config->media[b->side[!x].place.address].address;
+	int64_t ptime = k->req->key[NG_KEY_PTIME].num;
 
 	memset(ch, 0, sizeof(*ch));
 	for (unsigned i = 0; i < o->n; i++) {
@@ -400,6 +369,8 @@ static int answer_write(const struct ng_ask *k, struct ng_branch *b, unsigned x,
 		}
 		ng_section_change(k, i, &b->stream[i], !x,
 				  w->mux_to && ng_flag(k->req, NG_FLAG_RTCP_MUX_REQUIRE), sc);
+		ng_codecs_strip(k, &k->all->sdp.section[i], true, sc->strip);
+		sc->ptime = ptime > 0 && ptime <= 1000 ? (uint16_t)ptime : 0;
 		sc->proto = w->proto_to;
 		sc->rtcp_mux = w->mux_to ? SDP_ON : SDP_OFF;
 		sc->n_crypto = w->n_ours;
@@ -414,18 +385,13 @@ static int offer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x,
 		    const struct ng_texts *t)
 {
 	struct ng_offer *o = NULL;
-	struct ng_str label;
 	int rc;
 
-	if ((rc = ng_branch_keys(k, b)) < 0 || (rc = ng_text_check(k, NG_KEY_LABEL, &label)) < 0 ||
+	if ((rc = ng_branch_keys(k, b)) < 0 ||
 	    (rc = ng_tag_use(&b->side[x], t->from, k->err)) < 0 ||
-	    (rc = offer_make(k, b, x, &o)) < 0)
+	    (rc = ng_label_take(k, &b->side[x])) < 0 || (rc = offer_make(k, b, x, &o)) < 0)
 		return rc;
 	o->open = t->to.at == NULL;
-	if (label.at != NULL) {
-		free(b->side[x].label);
-		b->side[x].label = ng_text_copy(label);
-	}
 	for (unsigned i = 0; i < o->n && rc == 0; i++)
 		rc = stream_offer(k, b, x, i, &o->want[i]);
 	if (rc < 0 || (rc = answer_write(k, b, x, o)) < 0) {
@@ -434,6 +400,7 @@ static int offer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x,
 	}
 	ng_offer_free(b->offer[x]);
 	b->offer[x] = o;
+	b->signal_ms = ng_now_ms();
 	return 0;
 }
 
@@ -455,8 +422,8 @@ int ng_do_offer(const struct ng_ask *k)
 	if (fresh && (rc = ng_call_new(k->all, t.id, &call, k->err)) < 0)
 		return rc;
 	call->last_signal = time(NULL);
-	if (!fresh && (b = branch_find(call, &t, &x)) == NULL &&
-	    (b = branch_answered(call, &t, &x)) != NULL)
+	if (!fresh && (b = ng_match_offer(call, &t, &x)) == NULL &&
+	    (b = ng_match_answered(call, &t, &x)) != NULL)
 		return ng_answer_to(k, b, x, t.from);
 	if (b == NULL) {
 		made = true;

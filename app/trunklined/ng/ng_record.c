@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Call records: one a call. Its streams are those of the branch that was answered last.
+// Call records: one a call. Its sides, streams, end and reason are those of the branch that was answered last.
 #include "ng_call_priv.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@ static const struct ng_branch *branch_of(const struct ng_call *call)
 	const struct ng_branch *b, *best = TAILQ_FIRST(&call->branches);
 
 	TAILQ_FOREACH (b, &call->branches, link)
-		if (b->answered)
+		if (b->answered > best->answered)
 			best = b;
 	return best;
 }
@@ -85,7 +85,7 @@ void ng_record_update(struct ng_call *call)
 	const struct ng_branch *b = branch_of(call);
 	struct record r;
 
-	if (call->record == 0 || b == NULL)
+	if (call->record == 0 || b == NULL || b->answered < call->ended.answered)
 		return;
 	record_fill(call, b, &r);
 	r.n_streams = streams_read(b, stats);
@@ -93,16 +93,14 @@ void ng_record_update(struct ng_call *call)
 	record_update(call->all->ctl->records, call->record, &r);
 }
 
-// Before its last answered branch ends, and while there is all to know of it.
 void ng_record_keep(struct ng_branch *b)
 {
 	struct ng_call *call = b->call;
-	struct ng_kept *k = call->kept;
+	struct ng_kept *k = call->ended.kept;
 
-	if (!call->recorded || call->all->ctl->records == NULL ||
-	    (k != NULL && k->answered && !b->answered))
+	if (!call->recorded || call->all->ctl->records == NULL)
 		return;
-	if (k == NULL && (k = call->kept = calloc(1, sizeof(*k))) == NULL)
+	if (k == NULL && (k = call->ended.kept = calloc(1, sizeof(*k))) == NULL)
 		return;
 	free(k->from_tag);
 	free(k->to_tag);
@@ -111,22 +109,19 @@ void ng_record_keep(struct ng_branch *b)
 	k->to_tag = to != NULL ? strdup(to) : NULL;
 	const char *customer = customer_of(call, b);
 	snprintf(k->customer, sizeof(k->customer), "%s", customer != NULL ? customer : "");
-	k->answered = b->answered;
 	k->n = streams_read(b, k->stats);
 }
 
-void ng_record_end(struct ng_call *call, const char *why)
+void ng_record_end(struct ng_call *call)
 {
-	struct ng_kept *k = call->kept;
-	struct timespec ts;
+	struct ng_kept *k = call->ended.kept;
 	struct record r;
 
 	if (!call->recorded)
 		return;
-	clock_gettime(CLOCK_REALTIME, &ts);
 	record_fill(call, NULL, &r);
-	r.end = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-	r.reason = why;
+	r.end = call->ended.ms;
+	r.reason = call->ended.why;
 	if (k != NULL) {
 		r.from_tag = k->from_tag;
 		r.to_tag = k->to_tag;
@@ -140,18 +135,5 @@ void ng_record_end(struct ng_call *call, const char *why)
 	free(k->from_tag);
 	free(k->to_tag);
 	free(k);
-	call->kept = NULL;
-}
-
-void ng_records_refresh(struct ng_calls *c, unsigned share)
-{
-	if (c->ctl->records == NULL)
-		return;
-	for (uint32_t n = c->n / share + 1; n > 0; n--) {
-		if (c->refresh == NULL && (c->refresh = TAILQ_FIRST(&c->ages)) == NULL)
-			return;
-		struct ng_call *call = c->refresh;
-		c->refresh = TAILQ_NEXT(call, age);
-		ng_record_update(call);
-	}
+	call->ended.kept = NULL;
 }

@@ -52,7 +52,8 @@ static bool means_all(struct ng_str s)
 	       (s.len == 4 && strncasecmp(s.at, "full", 4) == 0);
 }
 
-static bool codec_goes(const struct ng_request *r, const struct sdp_codec *c)
+// What is masked would be transcoded for the offerer; an answer takes nothing of it away.
+static bool codec_goes(const struct ng_request *r, const struct sdp_codec *c, bool offer)
 {
 	bool goes = false, stays = false, except = false, excepted = false;
 
@@ -60,15 +61,18 @@ static bool codec_goes(const struct ng_request *r, const struct sdp_codec *c)
 		bool it = codec_named(c, n->name);
 		switch (n->prefix) {
 		case NG_PREFIX_CODEC_STRIP:
+			goes |= it || means_all(n->name);
+			break;
 		case NG_PREFIX_CODEC_MASK:
 		case NG_PREFIX_CODEC_CONSUME:
-			goes |= it || means_all(n->name);
+			goes |= offer && (it || means_all(n->name));
 			break;
 		case NG_PREFIX_CODEC_EXCEPT:
 			except = true;
 			excepted |= it;
 			break;
 		case NG_PREFIX_CODEC_OFFER:
+		case NG_PREFIX_CODEC_TRANSCODE: // where it was offered already
 			stays |= it || means_all(n->name);
 			break;
 		default:
@@ -78,17 +82,22 @@ static bool codec_goes(const struct ng_request *r, const struct sdp_codec *c)
 	return !stays && !excepted && (goes || except);
 }
 
-void ng_codecs_strip(const struct ng_ask *k, const struct sdp_section *sec, uint64_t strip[2])
+void ng_codecs_strip(const struct ng_ask *k, const struct sdp_section *sec, bool offer,
+		     uint64_t strip[2])
 {
-	bool any = false;
+	bool any = false, left = false;
 
 	for (const struct ng_named *n = k->req->named; n != NULL; n = n->next)
 		any |= n->prefix != NG_PREFIX_SDES_NO && n->prefix != NG_PREFIX_SDES_ONLY;
 	for (unsigned i = 0; any && i < sec->n_codecs; i++) {
 		const struct sdp_codec *c = &k->all->sdp.codec[sec->first_codec + i];
-		if (codec_goes(k->req, c))
+		if (codec_goes(k->req, c, offer))
 			strip[c->type / 64] |= UINT64_C(1) << (c->type % 64);
+		else
+			left = true;
 	}
+	if (!left)
+		strip[0] = strip[1] = 0;
 }
 
 // ---- the session's part ----

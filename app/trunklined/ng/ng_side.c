@@ -86,6 +86,23 @@ int ng_tag_use(struct ng_side *s, struct ng_str tag, struct err *err)
 	return 0;
 }
 
+int ng_label_take(const struct ng_ask *k, struct ng_side *s)
+{
+	struct ng_str label, set;
+	int rc;
+
+	if ((rc = ng_text_check(k, NG_KEY_LABEL, &label)) < 0 ||
+	    (rc = ng_text_check(k, NG_KEY_SET_LABEL, &set)) < 0)
+		return rc;
+	if (set.at == NULL)
+		set = label;
+	if (set.at == NULL)
+		return 0;
+	free(s->label);
+	s->label = ng_text_copy(set);
+	return 0;
+}
+
 void ng_side_clear(struct ng_side *s)
 {
 	struct ng_tag *t;
@@ -382,9 +399,6 @@ int ng_side_spec(const struct ng_ask *k, const struct ng_branch *b, const struct
 		.customer = s->place.customer,
 		.recv = sec->direction == SDP_SENDRECV || sec->direction == SDP_SENDONLY,
 		.send = sec->direction == SDP_SENDRECV || sec->direction == SDP_RECVONLY,
-		.blocked = s->blocked,
-		.silenced = s->silenced,
-		.dtmf_blocked = s->dtmf_blocked,
 		.dtmf_type = sec->dtmf_type,
 		.dscp = b->dscp,
 		.clock_rate = sec->n_codecs > 0 ? first->clock_rate : 0,
@@ -397,6 +411,18 @@ int ng_side_spec(const struct ng_ask *k, const struct ng_branch *b, const struct
 	return peer_set(k, sec, was, out);
 }
 
+void ng_spec_gate(const struct ng_branch *b, struct media_spec *spec)
+{
+	const struct ng_gate *all = &b->call->gate;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct ng_gate *own = &b->side[i].gate;
+		spec->side[i].blocked = own->media || all->media;
+		spec->side[i].silenced = own->silenced || all->silenced;
+		spec->side[i].dtmf_blocked = own->dtmf || all->dtmf;
+	}
+}
+
 void ng_spec_finish(struct ng_calls *c, const struct ng_branch *b, struct media_spec *spec,
 		    const uint64_t types[2])
 {
@@ -404,9 +430,6 @@ void ng_spec_finish(struct ng_calls *c, const struct ng_branch *b, struct media_
 	for (unsigned i = 0; i < 2; i++) {
 		struct media_side_spec *s = &spec->side[i];
 		s->dscp = b->dscp;
-		s->blocked = b->side[i].blocked;
-		s->silenced = b->side[i].silenced;
-		s->dtmf_blocked = b->side[i].dtmf_blocked;
 		s->latch.authenticated = s->in.suite != SRTP_NONE;
 		s->latch.first_come = latch_first_of(s->customer != 0,
 						     port_inside(cfg, cfg->media[s->address].port));
@@ -417,6 +440,7 @@ void ng_spec_finish(struct ng_calls *c, const struct ng_branch *b, struct media_
 		if (types[0] != 0 || types[1] != 0)
 			s->latch.types[0] |= UINT64_C(1) << 13; // comfort noise comes unasked
 	}
+	ng_spec_gate(b, spec);
 	spec->recording = b->call->recording;
 	spec->timeouts = b->timeouts;
 }

@@ -12,28 +12,6 @@
 
 // ---- delete ----
 
-enum match { MATCH_NO, MATCH_OPEN, MATCH_SIDE, MATCH_VIA, MATCH_BOTH };
-
-// How well a branch fits what a delete says. Tags may come in either order, and often without to-tag.
-static enum match branch_match(const struct ng_branch *b, const struct ng_texts *t)
-{
-	int i = ng_branch_side(b, t->from);
-
-	if (t->to.at == NULL) {
-		if (t->via.at != NULL && ng_text_is(b->via, t->via) &&
-		    (t->from.at == NULL || i >= 0))
-			return MATCH_VIA;
-		return t->from.at == NULL || i >= 0 ? MATCH_SIDE : MATCH_NO;
-	}
-	if (t->from.at == NULL)
-		return ng_branch_side(b, t->to) >= 0 ? MATCH_SIDE : MATCH_NO;
-	if (i >= 0 && ng_tag_has(&b->side[!i], t->to))
-		return MATCH_BOTH;
-	// A phone that refused has a tag that was never heard of.
-	int j = i >= 0 ? i : ng_branch_side(b, t->to);
-	return j >= 0 && ng_tag_of(&b->side[!j]) == NULL ? MATCH_OPEN : MATCH_NO;
-}
-
 // A phone of several that answered, and not the one that is spoken to: the others stay.
 static bool fork_forget(struct ng_branch *b, struct ng_str tag)
 {
@@ -88,7 +66,7 @@ int ng_do_delete(const struct ng_ask *k)
 {
 	const struct ng_field *delay = &k->req->key[NG_KEY_DELETE_DELAY];
 	struct ng_branch *b, *next;
-	enum match best = MATCH_OPEN;
+	enum ng_match best = NG_MATCH_OPEN;
 	struct ng_figures f;
 	struct ng_texts t;
 	unsigned n = 0;
@@ -105,14 +83,14 @@ int ng_do_delete(const struct ng_ask *k)
 	if (ng_flag(k->req, NG_FLAG_ALL))
 		t = (struct ng_texts){.id = t.id};
 	TAILQ_FOREACH (b, &call->branches, link) {
-		enum match m = branch_match(b, &t);
+		enum ng_match m = ng_match_delete(b, &t);
 		best = m > best ? m : best;
 	}
 	call->last_signal = time(NULL);
 	ng_figures_begin(&f, k, call);
 	for (b = TAILQ_FIRST(&call->branches); b != NULL; b = next) {
 		next = TAILQ_NEXT(b, link);
-		if (branch_match(b, &t) != best)
+		if (ng_match_delete(b, &t) != best)
 			continue;
 		n++;
 		ng_figures_branch(&f, b);
@@ -125,14 +103,14 @@ int ng_do_delete(const struct ng_ask *k)
 
 // ---- block and silence ----
 
-static void gate_set(struct ng_side *s, enum ng_verb verb)
+static void gate_set(struct ng_gate *g, enum ng_verb verb)
 {
 	if (verb == NG_VERB_BLOCK_MEDIA || verb == NG_VERB_UNBLOCK_MEDIA)
-		s->blocked = verb == NG_VERB_BLOCK_MEDIA;
+		g->media = verb == NG_VERB_BLOCK_MEDIA;
 	else if (verb == NG_VERB_BLOCK_DTMF || verb == NG_VERB_UNBLOCK_DTMF)
-		s->dtmf_blocked = verb == NG_VERB_BLOCK_DTMF;
+		g->dtmf = verb == NG_VERB_BLOCK_DTMF;
 	else
-		s->silenced = verb == NG_VERB_SILENCE_MEDIA;
+		g->silenced = verb == NG_VERB_SILENCE_MEDIA;
 }
 
 static int branch_apply(struct ng_branch *b, struct err *err)
@@ -144,11 +122,7 @@ static int branch_apply(struct ng_branch *b, struct err *err)
 		if (s->media == NULL)
 			continue;
 		struct media_spec spec = *media_spec_of(s->media);
-		for (unsigned j = 0; j < 2; j++) {
-			spec.side[j].blocked = b->side[j].blocked;
-			spec.side[j].silenced = b->side[j].silenced;
-			spec.side[j].dtmf_blocked = b->side[j].dtmf_blocked;
-		}
+		ng_spec_gate(b, &spec);
 		spec.recording = b->call->recording;
 		rc = ng_stream_set(s, &spec, err);
 		explicit_bzero(&spec, sizeof(spec));
@@ -180,39 +154,84 @@ static int address_read(const struct ng_ask *k, struct ip_addr *out)
 	return 0;
 }
 
-int ng_do_gate(const struct ng_ask *k)
+// Whose media it is for.
+struct gated {
+	struct ng_str label, tag; // a label counts before an address, that before a tag
+	struct ip_addr address;
+};
+
+static bool gated_is(const struct gated *g, const struct ng_branch *b, unsigned side)
+{
+	if (g->label.at != NULL)
+		return ng_text_is(b->side[side].label, g->label);
+	if (g->address.family != 0)
+		return side_at(b, side, &g->address);
+	return ng_tag_has(&b->side[side], g->tag);
+}
+
+static int gated_none(const struct ng_ask *k, const struct gated *g)
+{
+	return err_set(k->err, -ENOENT, "%s",
+		       g->label.at != NULL      ? "No monologue matching the given label"
+		       : g->address.family != 0 ? "Failed to match media address"
+						: "From-tag given, but no such tag exists");
+}
+
+static int gate_some(const struct ng_ask *k, struct ng_call *call, const struct gated *g)
 {
 	struct ng_branch *b;
-	struct ng_texts t;
-	struct ip_addr a;
 	unsigned n = 0;
+	int rc = 0;
+
+	TAILQ_FOREACH (b, &call->branches, link) {
+		for (unsigned i = 0; i < 2 && rc == 0; i++) {
+			if (!gated_is(g, b, i))
+				continue;
+			n++;
+			gate_set(&b->side[i].gate, k->req->verb);
+			if (k->req->key[NG_KEY_SET_LABEL].there)
+				rc = ng_label_take(k, &b->side[i]);
+			if (rc == 0)
+				rc = branch_apply(b, k->err);
+		}
+	}
+	return n == 0 ? gated_none(k, g) : rc;
+}
+
+// What is blocked of one side stays so when the call is no longer, unless "all" is said.
+static int gate_all(const struct ng_ask *k, struct ng_call *call)
+{
+	struct ng_branch *b;
+	int rc = 0;
+
+	gate_set(&call->gate, k->req->verb);
+	TAILQ_FOREACH (b, &call->branches, link) {
+		for (unsigned i = 0; i < 2 && ng_flag(k->req, NG_FLAG_ALL); i++)
+			gate_set(&b->side[i].gate, k->req->verb);
+		if (rc == 0)
+			rc = branch_apply(b, k->err);
+	}
+	return rc;
+}
+
+int ng_do_gate(const struct ng_ask *k)
+{
+	struct gated g;
+	struct ng_texts t;
 	int rc;
 
-	if ((rc = ng_texts_read(k, false, &t)) < 0 || (rc = address_read(k, &a)) < 0)
+	if ((rc = ng_texts_read(k, false, &t)) < 0 || (rc = address_read(k, &g.address)) < 0 ||
+	    (rc = ng_text_check(k, NG_KEY_LABEL, &g.label)) < 0)
 		return rc;
+	g.tag = t.from;
 	struct ng_call *call = ng_call_find(k->all, t.id);
 	if (call == NULL)
 		return err_set(k->err, -ENOENT, "Unknown call-id");
-	bool all = ng_flag(k->req, NG_FLAG_ALL) || (t.from.at == NULL && a.family == 0);
 	call->last_signal = time(NULL);
-	TAILQ_FOREACH (b, &call->branches, link) {
-		bool some = false;
-		for (unsigned i = 0; i < 2; i++) {
-			if (!all && !(t.from.at != NULL ? ng_tag_has(&b->side[i], t.from)
-							: side_at(b, i, &a)))
-				continue;
-			gate_set(&b->side[i], k->req->verb);
-			some = true;
-		}
-		n += some;
-		if (some && (rc = branch_apply(b, k->err)) < 0)
-			return rc;
-	}
-	if (n > 0)
-		return 0;
-	return t.from.at != NULL
-		       ? err_set(k->err, -ENOENT, "From-tag given, but no such tag exists")
-		       : err_set(k->err, -ENOENT, "Failed to match media address");
+	if (ng_flag(k->req, NG_FLAG_ALL) ||
+	    (g.tag.at == NULL && g.label.at == NULL && g.address.family == 0))
+		return gate_all(k, call);
+	return gate_some(k, call, &g);
 }
 
 // ---- recording ----

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import time
+from datetime import datetime
 
 from trunklab import wire
 from trunklab import world as w
@@ -13,6 +14,7 @@ from trunklab.ng import Client
 from trunklab.report import Report, expect, expect_equal
 
 PAIRS = 10
+CALLS = 12
 SECOND_NET = "192.0.3.0/24"
 
 
@@ -101,6 +103,47 @@ def timers(client, t):
     t.proved("a call that nobody answers ends after timeouts.offer, a silent one after timeouts.silence")
 
 
+def idle(client, t):
+    """Branches none of whose sections is relayed end as well, and make room."""
+    time.sleep(1.2)
+    texts = {"closed": OUT.replace("m=audio 4000", "m=audio 0"), "bare": OUT[:OUT.index("m=")]}
+    for i in range(CALLS - 1):
+        name = list(texts)[i % 2]
+        expect_equal(offer(client, f"{name}{i}", text=texts[name])["result"], "ok", name)
+    offer(client, "declined")
+    answer(client, "declined", text=IN.replace("m=audio 5000", "m=audio 0"))
+    expect_equal(offer(client, "more").get("error-reason"), "Parallel session limit reached", "one more")
+    time.sleep(1.0)
+    expect_equal(len(calls(client)), CALLS, "calls after 1 s")
+    time.sleep(2.5)
+    expect_equal(calls(client), [], "after 3.5 s, with timeouts of 2 s")
+    t.proved(f"{CALLS} calls with port 0, without m= lines or declined fill the node, and end by timeouts.offer "
+             "and timeouts.held")
+
+
+def forks(world, client, t):
+    """Whose figures, end and reason the record has when there are several phones; see end."""
+    time.sleep(1.2)
+    offer(client, "forked", via_branch="z1")
+    offer(client, "forked", via_branch="z2")
+    answer(client, "forked", to="early", via_branch="z2")
+    back = told(answer(client, "forked", to="winner", via_branch="z1"))
+    with world.customer.udp(w.GATEWAY, 4000) as phone:
+        for k in range(9):
+            phone.sendto(wire.rtp(k, k * 160, bytes(160)), back)
+            time.sleep(0.005)
+    time.sleep(0.2)
+    client.ok(command="delete", call_id="forked", from_tag="a")
+    offer(client, "left", via_branch="z1")
+    answer(client, "left", via_branch="z1")
+    offer(client, "left", via_branch="z2")
+    client.ok(command="delete", call_id="left", from_tag="a", to_tag="b", via_branch="z1")
+    expect_equal(calls(client), ["left"], "a branch that nobody has deleted")
+    time.sleep(3.5)
+    expect_equal(calls(client), [], "calls after timeouts.offer")
+    t.proved("two phones of a call, and a branch that is left behind; see end")
+
+
 def one_stream_speaks(world, client, t):
     """Two sections: the silence of one is not the call's."""
     time.sleep(1.2)
@@ -160,6 +203,11 @@ def reload(world, daemon, client, t):
     t.proved("a customer that a reload brings has its calls, and takes them with it")
 
 
+def seconds_of(record):
+    ends = [datetime.fromisoformat(record[k].replace("Z", "+00:00")) for k in ("answer", "end")]
+    return (ends[1] - ends[0]).total_seconds()
+
+
 def end(daemon, client, folder, t):
     """What was said of every call above is in the records; the daemon ends with calls in progress."""
     time.sleep(1.2)
@@ -180,6 +228,12 @@ def end(daemon, client, folder, t):
                            "r1": "delete", "r2": "customer", "last": "stop"}, "reasons")
     expect_equal([s["a"]["packets_in"] for s in records["four"]["streams"]], [10, 7, 5],
                  "packets of a stream that ended before its call, and of the third and the fourth together")
+    winner = records["forked"]
+    expect_equal([winner["to_tag"], winner["streams"][0]["a"]["packets_in"]], ["winner", 9],
+                 "who answered last, and what it heard")
+    left = records["left"]
+    expect_equal([left["reason"], left["to_tag"]], ["delete", "b"], "the answered branch's end")
+    expect(seconds_of(left) < 1.5, f"its end comes {seconds_of(left)} s after its answer")
     expect("more" not in records and "wide" not in records, "records of calls that were refused")
     expect_equal([records["two"]["from_tag"], records["two"]["to_tag"]], ["a", "b"], "tags")
     expect_equal(records["two"]["streams"][0]["a"]["packets_in"], 45, "packets in the record")
@@ -195,8 +249,8 @@ def main():
         folder = os.path.join(world.dir, "records")
         os.mkdir(folder)
         config = pop_config(world, control={"ng": ["127.0.0.1:2223"]}, records={"json": folder},
-                            limits={"calls": 12, "port_quarantine": 1},
-                            timeouts={"offer": 2, "silence": 2})
+                            limits={"calls": CALLS, "port_quarantine": 1},
+                            timeouts={"offer": 2, "silence": 2, "held": 2})
         for media in config["media"]:
             media["ports"] = f"10000-{10000 + 2 * PAIRS - 1}"
         tunnel = Tunnel("aes256gcm16", 0x1001, 0x20000001)
@@ -206,6 +260,8 @@ def main():
         for name, part in (("bounds", lambda t: bounds(client, t)),
                            ("limit", lambda t: limit(client, t)),
                            ("timers", lambda t: timers(client, t)),
+                           ("idle", lambda t: idle(client, t)),
+                           ("forks", lambda t: forks(world, client, t)),
                            ("one_stream_speaks", lambda t: one_stream_speaks(world, client, t)),
                            ("sections_end", lambda t: sections_end(world, client, t)),
                            ("reload", lambda t: reload(world, daemon, client, t)),
