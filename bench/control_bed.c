@@ -208,5 +208,5 @@ int bed_call_del(struct bed *bed, unsigned nth, struct err *err)
 	char id[32];
 
 	snprintf(id, sizeof(id), "call-%u@bench", nth);
-	return control_call_del(bed->ctl, id, err);
+	return call_end(bed->ctl, id, "delete", err);
 }

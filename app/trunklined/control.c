@@ -285,3 +285,31 @@ void control_stop(struct control *ctl)
 	free(ctl->config_path);
 	free(ctl);
 }
+
+int control_sa_check(struct control *ctl, const char *customer, const struct config_sa *sa,
+		     struct err *err)
+{
+	uint16_t id = customer_find(ctl, customer);
+
+	if (memcmp(sa->material_in, sa->material_out, suite_material_len(&suites[sa->suite])) == 0)
+		return err_set(
+			err, -EINVAL,
+			"key_out is the same as key_in; each direction needs a key of its own");
+	for (unsigned i = 0; id != 0 && i < sa->n_remote; i++) {
+		char text[IP_PREFIX_STRLEN];
+		if (!config_in_domain(ctl->customer[id].config, &sa->remote_nets[i]))
+			return err_set(
+				err, -EINVAL,
+				"remote_net: %s is outside the domain of customer %s; add it "
+				"there, or leave it out",
+				ip_prefix_str(&sa->remote_nets[i], text), customer);
+	}
+	return 0;
+}
+
+int control_call_del(struct control *ctl, const char *id, struct err *err)
+{
+	int rc = call_end(ctl, id, "delete", err);
+
+	return rc == -ENOENT && ng_call_stop(ctl->ng, id) ? 0 : rc;
+}

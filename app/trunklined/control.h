@@ -15,11 +15,16 @@ struct control;
 // A static SA pair, as in the configuration or from "sa add"; spi_in must be free in its low 16 bits.
 int control_sa_add(struct control *ctl, const char *customer, const struct config_sa *sa,
 		   struct err *err);
+// What the configuration is checked for, too: -EINVAL if both directions have one key, or a remote network is
+// outside the customer's encryption domain.
+int control_sa_check(struct control *ctl, const char *customer, const struct config_sa *sa,
+		     struct err *err);
 // Takes away the pair whose inbound SPI this is.
 int control_sa_del(struct control *ctl, uint32_t spi_in, struct err *err);
 
 // A call of two legs; *call comes back with the ports that were chosen.
 int control_call_add(struct control *ctl, struct config_call *call, struct err *err);
+// That one, or a proxy's.
 int control_call_del(struct control *ctl, const char *id, struct err *err);
 
 // Read-only views for the API: see control_priv.h for the structures they walk.

@@ -236,11 +236,6 @@ int call_end(struct control *ctl, const char *id, const char *why, struct err *e
 	return 0;
 }
 
-int control_call_del(struct control *ctl, const char *id, struct err *err)
-{
-	return call_end(ctl, id, "delete", err);
-}
-
 void calls_close(struct control *ctl)
 {
 	struct call *call;

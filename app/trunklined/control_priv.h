@@ -176,7 +176,7 @@ void sa_remove(struct control *ctl, struct sa_pair *sa);
 // control_call.c, with the media engine open
 int calls_open(struct control *ctl, struct err *err);
 void calls_close(struct control *ctl);
-// As control_call_del; why is the record's reason.
+// A call of the configuration or the API; why is the record's reason. -ENOENT.
 int call_end(struct control *ctl, const char *id, const char *why, struct err *err);
 // A share of the calls in progress: their records' figures. Every MEDIA_TICK_MS.
 void calls_record_refresh(struct control *ctl);

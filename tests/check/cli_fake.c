@@ -394,6 +394,16 @@ int control_reload(struct control *ctl, char **report, struct err *err)
 	return 0;
 }
 
+int control_sa_check(struct control *ctl, const char *customer, const struct config_sa *sa,
+		     struct err *err)
+{
+	(void)ctl;
+	(void)customer;
+	(void)sa;
+	(void)err;
+	return 0;
+}
+
 int control_sa_add(struct control *ctl, const char *customer, const struct config_sa *sa,
 		   struct err *err)
 {

@@ -115,7 +115,7 @@ static void test_calls(struct control *ctl)
 		      ref_at(ctl, 10023) == ref_at(ctl, 10022),
 	      "call: the odd port of a muxed leg is nobody's");
 	check(control_call_add(ctl, &cc, NULL) == -EEXIST, "call: again");
-	check(control_call_del(ctl, "mux", NULL) == 0, "call: delete");
+	check(call_end(ctl, "mux", "delete", NULL) == 0, "call: delete");
 	check((ref_at(ctl, 10020) | ref_at(ctl, 10022) | ref_at(ctl, 10023)) == 0, "call: gone");
 	unsigned n = 0;
 	for (char id[16]; n < 200; n++) {
@@ -139,7 +139,7 @@ static void test_calls(struct control *ctl)
 	      ctl->n_calls);
 	for (char id[16]; n-- > 0;) {
 		snprintf(id, sizeof(id), "n%u", n);
-		control_call_del(ctl, id, NULL);
+		call_end(ctl, id, "delete", NULL);
 	}
 	defer_poll(ctl->defer);
 	check(e->ports[0].n == 2 && e->n_free_slots == slots && ctl->n_calls == calls,
@@ -255,7 +255,7 @@ static void test_gone(struct control *ctl)
 	customer_erase("acme");
 	check(reload(ctl) == 0 && call_find(ctl, "free") != NULL,
 	      "a customer who never was goes: calls of nobody stay");
-	check(control_call_del(ctl, "free", NULL) == 0, "delete");
+	check(call_end(ctl, "free", "delete", NULL) == 0, "delete");
 }
 
 // An SA goes and there is no memory for the policies without it: they are right all the same.

@@ -245,7 +245,7 @@ Test(table, arguments)
 	check("show call", "{\"id\":\"\"}", "no call's id");
 	check("show call", "{\"id\":\"a b\"}", "no call's id");
 	check("show call", "{\"id\":\"a(b)\\\\x20c@h;x\"}", NULL);
-	check("call del", "{\"id\":\"a(b)\"}", "no name");
+	check("call del", "{\"id\":\"a b\"}", "no call's id");
 	check("show calls", "{\"min_loss\":0.5,\"max_mos\":3}", NULL);
 	check("show calls", "{\"min_loss\":-0.1}", "a number, 0..100");
 	check("show calls", "{\"min_loss\":\"1\"}", "a number, 0..100");

@@ -138,6 +138,8 @@ int cmd_sa_add(struct control *ctl, json_t *args, json_t **data, struct err *err
 	int r = sa_read(args, &sa, err);
 
 	if (r == 0)
+		r = control_sa_check(ctl, api_arg_text(args, "customer"), &sa, err);
+	if (r == 0)
 		r = control_sa_add(ctl, api_arg_text(args, "customer"), &sa, err);
 	explicit_bzero(sa.material_in, sizeof(sa.material_in));
 	explicit_bzero(sa.material_out, sizeof(sa.material_out));

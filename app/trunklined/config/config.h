@@ -171,6 +171,9 @@ bool config_ike_equal(const struct config_ike *a, const struct config_ike *b);
 // Customers of legs are indexes, so each call comes with the configuration that it is from.
 bool config_call_equal(const struct config *ca, const struct config_call *a,
 		       const struct config *cb, const struct config_call *b);
+// Whether a network lies in a customer's domain. True as well if that is not known for sure.
+bool config_in_domain(const struct config_customer *c, const struct ip_prefix *p);
+
 // The first setting that differs and cannot change without a restart ("ports[1].mtu"), or NULL.
 const char *config_static_change(const struct config *old, const struct config *new);
 

@@ -64,8 +64,6 @@ int config_text_read(const char *path, struct config_text *t);
 void config_text_free(struct config_text *t); // wipes it
 
 void config_ike_free(struct config_ike *ike); // wipes its key
-// Whether a network lies in a customer's domain. True as well if that is not known for sure.
-bool config_in_domain(const struct config_customer *c, const struct ip_prefix *p);
 
 // config_load for texts in memory: the main file and, in place of the directory's, customers.
 int config_load_sources(const struct config_machine *machine, const struct config_source *main,

@@ -31,5 +31,7 @@ struct ng_stats {
 // Listens where the configuration says (control.ng); *out is NULL if it says nothing.
 int ng_server_start(struct control *ctl, struct ng_server **out, struct err *err);
 void ng_server_stop(struct ng_server *s);
+// Ends a proxy's call. False: there is no such call. s may be NULL.
+bool ng_call_stop(struct ng_server *s, const char *id);
 // s may be NULL.
 void ng_server_stats(const struct ng_server *s, struct ng_stats *out);

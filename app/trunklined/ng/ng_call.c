@@ -388,6 +388,15 @@ void ng_calls_second(struct ng_calls *c)
 	c->busy_seconds = all_busy(c->ctl) ? c->busy_seconds + 1 : 0;
 }
 
+bool ng_calls_stop(struct ng_calls *c, const char *id)
+{
+	struct ng_call *call = ng_call_find(c, (struct ng_str){id, (uint32_t)strlen(id)});
+
+	if (call != NULL)
+		ng_call_end(call, "delete");
+	return call != NULL;
+}
+
 uint32_t ng_calls_count(const struct ng_calls *c)
 {
 	return c->n;

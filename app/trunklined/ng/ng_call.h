@@ -10,6 +10,7 @@ void ng_calls_free(struct ng_calls *c);
 // instead; -EBUSY makes it "load limit".
 int ng_calls_do(struct ng_calls *c, const struct ng_request *req, struct ng_arena *a,
 		struct ng_val *answer, struct err *err);
-uint32_t ng_calls_count(const struct ng_calls *c); // in progress
+bool ng_calls_stop(struct ng_calls *c, const char *id); // false: there is no such call
+uint32_t ng_calls_count(const struct ng_calls *c);      // in progress
 // Once a second.
 void ng_calls_second(struct ng_calls *c);

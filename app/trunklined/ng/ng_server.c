@@ -304,6 +304,11 @@ void ng_server_stop(struct ng_server *s)
 	free(s);
 }
 
+bool ng_call_stop(struct ng_server *s, const char *id)
+{
+	return s != NULL && ng_calls_stop(s->calls, id);
+}
+
 void ng_server_stats(const struct ng_server *s, struct ng_stats *out)
 {
 	*out = (struct ng_stats){0};

@@ -144,6 +144,17 @@ def forks(world, client, t):
     t.proved("two phones of a call, and a branch that is left behind; see end")
 
 
+def operator_ends(daemon, client, t):
+    """An operator ends a proxy's call, whatever characters its ID has."""
+    time.sleep(1.2)
+    name = "op(1);x@[::1]"
+    offer(client, name)
+    answer(client, name)
+    daemon.cli("call", "del", name)
+    expect_equal(calls(client), [], "calls")
+    t.proved("call del ends a proxy's call")
+
+
 def one_stream_speaks(world, client, t):
     """Two sections: the silence of one is not the call's."""
     time.sleep(1.2)
@@ -262,6 +273,7 @@ def main():
                            ("timers", lambda t: timers(client, t)),
                            ("idle", lambda t: idle(client, t)),
                            ("forks", lambda t: forks(world, client, t)),
+                           ("operator_ends", lambda t: operator_ends(daemon, client, t)),
                            ("one_stream_speaks", lambda t: one_stream_speaks(world, client, t)),
                            ("sections_end", lambda t: sections_end(world, client, t)),
                            ("reload", lambda t: reload(world, daemon, client, t)),

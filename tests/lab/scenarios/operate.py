@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What an operator does by hand while the daemon runs: SAs and calls by the CLI, and a packet's trace."""
 import os
+import re
 
 from load import Traffic, drops_of, expect_clean, pair, warm_up
 from trunklab import world as w
@@ -27,6 +28,11 @@ def sa_words(tunnel, keys, turned=False):
             ends[1], "--local-net", nets[0], "--remote-net", nets[1], "--key-file", keys]
 
 
+def refused(daemon, words, why):
+    done = daemon.cli_text(*words)
+    expect(done.returncode != 0 and re.search(why, done.stderr), f"{words}: {done.stderr}")
+
+
 def sa_change(world, pop, gateway, t):
     """The tunnel's SAs go at both ends: nothing passes. Others come: everything does."""
     for daemon, spi in ((pop, 0x1001), (gateway, 0x20000001)):
@@ -34,8 +40,16 @@ def sa_change(world, pop, gateway, t):
     lost = Traffic(world, CALLS, 1).result()
     expect_equal(lost["received"], 0, "packets that passed without an SA")
     other = Tunnel("chacha20poly1305", 0x1002, 0x20000002, window=1024)
+    keys = os.path.join(world.dir, "keys")
+    wide = sa_words(other, keys)
+    wide[wide.index("--remote-net") + 1] = "0.0.0.0/0"
+    refused(pop, wide, r"0\.0\.0\.0/0 is outside the domain of customer acme")
+    same = sa_words(other, keys)
+    with open(keys, "w", encoding="utf-8") as f:
+        f.write(f"key-in {other.config()['key_in']}\nkey-out {other.config()['key_in']}\n")
+    refused(pop, same, "key_out is the same as key_in")
     for daemon, turned in ((pop, False), (gateway, True)):
-        daemon.cli(*sa_words(other, os.path.join(world.dir, "keys"), turned))
+        daemon.cli(*sa_words(other, keys, turned))
     warm_up(world, CALLS)
     result = Traffic(world, CALLS, 2).result()
     expect_clean(result)
