@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """NG messages in any order and shape: offers, answers and deletes of few calls, SDP that is broken
 in all ways. The daemon stays, answers each message, and has nothing left when all calls are gone."""
+import glob
+import json
 import os
 import random
 import re
 import select
+import time
 
 from trunklab import world as w
 from trunklab.daemon import Daemon, pop_config
@@ -75,7 +78,7 @@ class Liar:
                             ("codec", ({"strip": ["PCMU"]}, {"mask": ["all"]}, {"offer": 5})),
                             ("SDES", (["off"], ["no-AEAD_AES_256_GCM"], ["only-x"])),
                             ("label", ("l", "a\r\nb", "")), ("TOS", (184, -1, "x")),
-                            ("delete-delay", (0, 1, "1")), ("all", ("all", 1)),
+                            ("delete-delay", (0, 1, "1")), ("all", ("all", 1, "none")), ("set-label", ("l", "m")),
                             ("media-address", (w.MEDIA_OUTSIDE, "1.2.3.4", "x")),
                             ("received-from", (["IP4", "198.18.10.2"], "IP4 x"))):
             if rng.random() < 0.12:
@@ -127,6 +130,24 @@ def messages(lab, report, world):
                          f"{offers[1]} answers); no call is left, {grown} kB more memory")
 
 
+def forgotten(lab, world, t):
+    """Whatever was said of calls, all of them end by themselves."""
+    client, liar, most = Client(world.pop, "127.0.0.1", as_json=True), Liar("forgotten"), 0
+    for _ in range(5):
+        for _ in range(MESSAGES // 80):
+            message = liar.message()
+            if message["command"] != "delete":
+                message["call-id"] = "call %d" % liar.rng.randrange(60)
+                client.ask(message)
+        most = max(most, lab.cli("show", "calls")["total"])
+        time.sleep(0.3)
+    time.sleep(4.5 * w.slow())
+    expect_equal(client.ok(command="list", limit=1000)["calls"], [], "calls, 4.5 s after the last message")
+    expect_equal(lab.cli("show", "calls")["total"], 0, "streams that are left")
+    client.close()
+    t.proved(f"{most} streams of calls that nobody deletes are gone after timeouts of 1 s and 3 s")
+
+
 def garbage(lab, world, t):
     """Datagrams that are no message at all, and messages with bytes turned."""
     rng = random.Random(8866)
@@ -148,19 +169,33 @@ def garbage(lab, world, t):
     t.proved(f"{MESSAGES // 4} broken messages; the daemon answers")
 
 
+def records_of(folder):
+    for path in glob.glob(os.path.join(folder, "records", "*.jsonl")):
+        with open(path, encoding="utf-8") as f:
+            yield from f
+
+
 def main():
     report = Report("ng_hostile")
     with w.World() as world:
         lab = Daemon(world, pop_config(world, control={
             "ng": ["127.0.0.1:2223"], "ng_allow": ["127.0.0.0/8"]},
-            recordings=os.path.join(world.dir, "recordings")), []).start()
+            recordings=os.path.join(world.dir, "recordings"),
+            records={"json": os.path.join(world.dir, "records")},
+            timeouts={"offer": 1, "silence": 1, "held": 1, "final": 3}), []).start()
         world.greet()
         report.on_failure.append(lambda: print(lab.log_tail()))
         messages(lab, report, world)
+        with report.test("forgotten") as t:
+            forgotten(lab, world, t)
         with report.test("garbage") as t:
             garbage(lab, world, t)
         with report.test("ends") as t:
             code, seconds = lab.stop()
             expect_equal(code, 0, "exit code")
-            t.proved(f"it ends in order, {seconds:.1f} s")
+            seen = [json.loads(x) for x in records_of(world.dir)]
+            reasons = {r["reason"] for r in seen}
+            expect(len({r["uid"] for r in seen}) == len(seen), "a record is there twice")
+            expect(reasons >= {"delete", "offer", "held", "silence"}, f"reasons of records: {reasons}")
+            t.proved(f"it ends in order, {seconds:.1f} s; {len(seen)} records: {', '.join(sorted(reasons))}")
     return report.close()
