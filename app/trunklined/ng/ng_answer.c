@@ -39,7 +39,7 @@ static int stream_forget(struct ng_stream *s, const bool side[2], const struct m
 }
 
 static int stream_answer(const struct ng_ask *k, struct ng_branch *b, unsigned x, unsigned i,
-			 const struct ng_wanted *w, struct sdp_crypto *line, bool *mux)
+			 const struct ng_wanted *w, bool other, struct sdp_crypto *line, bool *mux)
 {
 	const struct sdp_section *sec = &k->all->sdp.section[i];
 	struct ng_stream *s = &b->stream[i];
@@ -74,7 +74,8 @@ static int stream_answer(const struct ng_ask *k, struct ng_branch *b, unsigned x
 	ng_spec_finish(k->all, b, &spec, types);
 	bool forget[2];
 	forget[x] = w->forget;
-	forget[!x] = ng_forgets(k->req);
+	forget[!x] =
+		other || ng_forgets(k->req); // two phones behind NATs may signal the same address
 	if (forget[0] || forget[1]) {
 		rc = stream_forget(s, forget, &spec, k->err);
 		for (unsigned j = 0; j < 2; j++)
@@ -113,28 +114,29 @@ static int answerer_place(const struct ng_ask *k, struct ng_branch *b, unsigned 
 	return 0;
 }
 
-// What was offered to several phones stays for the next one to take; nothing flows there until then.
-static int stream_reject(const struct ng_ask *k, struct ng_branch *b, const struct ng_offer *o,
-			 unsigned i)
+// A stream that one phone has rejected is there again for the next one, at the ports that all of them were told,
+// unless somebody else has those by now.
+static bool stream_again(const struct ng_ask *k, struct ng_branch *b, unsigned x, unsigned i,
+			 const struct ng_wanted *w)
 {
 	struct ng_stream *s = &b->stream[i];
+	struct media_spec spec = {0};
+	struct err none;
 
-	if (s->media == NULL)
-		return 0;
-	if (!o->open || i >= o->n || !o->want[i].ours) {
-		ng_stream_end(s);
-		return 0;
+	if (s->media != NULL || !s->ended || s->keys_spent)
+		return s->media != NULL;
+	ng_spec_open(b, x, w, &spec);
+	ng_spec_finish(k->all, b, &spec, w->types);
+	for (unsigned j = 0; j < 2; j++) {
+		spec.side[j].port = s->port[j];
+		spec.side[j].address = s->address[j];
 	}
-	struct media_spec spec = *media_spec_of(s->media);
-	spec.answered = false;
-	for (unsigned j = 0; j < 2; j++)
-		spec.side[j].recv = spec.side[j].send = false;
-	int rc = ng_stream_set(s, &spec, k->err);
-	explicit_bzero(&spec, sizeof(spec));
-	return rc;
+	return media_open(k->all->ctl, b->call->id, &spec, &ng_media_events, b, &s->media, &none) ==
+	       0;
 }
 
-static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x)
+// other: another phone answers than the last time.
+static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x, bool other)
 {
 	const struct ng_offer *o = b->offer[x];
 	const struct sdp *sdp = &k->all->sdp;
@@ -152,12 +154,12 @@ static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x)
 		bool mux;
 		sc->proto = w != NULL ? w->proto : SDP_PROTO_OTHER;
 		if (w == NULL || !w->ours || sdp->section[i].port == 0 ||
-		    b->stream[i].media == NULL) {
+		    !stream_again(k, b, x, i, w)) {
 			sc->reject = true;
 			sc->address = *local;
 			continue;
 		}
-		if ((rc = stream_answer(k, b, x, i, w, &lines[i], &mux)) < 0)
+		if ((rc = stream_answer(k, b, x, i, w, other, &lines[i], &mux)) < 0)
 			break;
 		ng_section_change(k, i, &b->stream[i], x, mux, sc);
 		ng_codecs_strip(k, &sdp->section[i], false, sc->strip);
@@ -169,37 +171,46 @@ static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x)
 		rc = ng_sdp_write(k, &b->side[x], local);
 	for (unsigned i = 0; i < b->n_streams && rc == 0; i++)
 		if (i >= sdp->n_sections || ch->section[i].reject)
-			rc = stream_reject(k, b, o, i);
+			ng_stream_end(b, &b->stream[i]);
 	explicit_bzero(lines, sizeof(lines));
 	return rc;
 }
 
 static void answered(struct ng_branch *b, unsigned x)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
 	b->offer[x]->answered = true;
 	b->answered = ++b->call->answers;
 	b->signal_ms = ng_now_ms();
-	if (b->call->answer_ms == 0)
-		b->call->answer_ms = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	// Early media may answer the INVITE before it is answered: the last one counts.
+	if (b->offer[x]->open || b->answer_ms == 0)
+		b->answer_ms = ng_utc_ms();
 	// What the other side had offered at the same time is not going to be answered.
-	ng_offer_free(b->offer[!x]);
-	b->offer[!x] = NULL;
+	if (b->offer[!x] != NULL && !b->offer[!x]->answered) {
+		ng_offer_free(b->offer[!x]);
+		b->offer[!x] = NULL;
+	}
 	ng_record_update(b->call);
 }
 
 int ng_answer_to(const struct ng_ask *k, struct ng_branch *b, unsigned x, struct ng_str tag)
 {
 	struct ng_call *call = b->call;
+	struct ng_side *s = &b->side[!x];
+	const char *was = ng_tag_of(s);
+	bool known = ng_tag_has(s, tag), other = was != NULL && !ng_text_is(was, tag);
 	int rc;
 
 	call->last_signal = time(NULL);
 	ng_branch_settle(b);
-	if ((rc = ng_branch_keys(k, b)) < 0 || (rc = ng_tag_use(&b->side[!x], tag, k->err)) < 0 ||
-	    (rc = ng_label_take(k, &b->side[!x])) < 0 || (rc = answer_do(k, b, x)) < 0)
+	if ((rc = ng_branch_keys(k, b)) < 0 || (rc = ng_tag_use(s, tag, k->err)) < 0)
 		return rc;
+	if ((rc = ng_label_take(k, s)) < 0 || (rc = answer_do(k, b, x, other)) < 0) {
+		if (!known)
+			ng_tag_forget(s, tag);
+		else if (other)
+			ng_tag_use(s, (struct ng_str){was, (uint32_t)strlen(was)}, k->err);
+		return rc;
+	}
 	answered(b, x);
 	return ng_record_call(k, call);
 }

@@ -18,7 +18,7 @@
 #define REAP_MOST 200 // deleted branches that end in one go
 #define LOOK_MS 9000  // each call is looked at so often
 
-static int64_t utc_ms(void)
+int64_t ng_utc_ms(void)
 {
 	struct timespec ts;
 
@@ -64,7 +64,7 @@ int ng_call_new(struct ng_calls *c, struct ng_str id, struct ng_call **out, stru
 		return err_set(err, -ENOMEM, "out of memory");
 	call->all = c;
 	call->hash = hash;
-	call->start_ms = utc_ms();
+	call->start_ms = ng_utc_ms();
 	memcpy(call->id, id.at, id.len);
 	TAILQ_INIT(&call->branches);
 	TAILQ_INSERT_TAIL(&c->ages, call, age);
@@ -82,8 +82,8 @@ static void call_free(struct ng_call *call)
 	ng_record_end(call);
 	if (call->recording != NULL)
 		recording_stop(call->recording);
-	if (call->answer_ms != 0 && call->ended.ms > call->answer_ms)
-		c->figures.seconds += (uint64_t)(call->ended.ms - call->answer_ms) / 1000;
+	if (call->ended.answer_ms != 0 && call->ended.end_ms > call->ended.answer_ms)
+		c->figures.seconds += (uint64_t)(call->ended.end_ms - call->ended.answer_ms) / 1000;
 	if (c->look == call)
 		c->look = TAILQ_NEXT(call, age);
 	TAILQ_REMOVE(&c->ages, call, age);
@@ -140,12 +140,7 @@ void ng_branch_end(struct ng_branch *b, const char *why)
 {
 	struct ng_call *call = b->call;
 
-	if (b->answered >= call->ended.answered) {
-		call->ended.answered = b->answered;
-		call->ended.ms = utc_ms();
-		call->ended.why = why;
-		ng_record_keep(b);
-	}
+	ng_record_keep(b, why);
 	ng_branch_settle(b);
 	for (unsigned i = 0; i < b->n_streams; i++)
 		if (b->stream[i].media != NULL)
@@ -181,14 +176,22 @@ static bool all_silent(struct ng_branch *b, const struct media *m)
 	return all;
 }
 
-void ng_stream_end(struct ng_stream *s)
+void ng_stream_end(struct ng_branch *b, struct ng_stream *s)
 {
 	struct media_stats last;
 
 	if (s->media == NULL)
 		return;
+	const struct media_spec *spec = media_spec_of(s->media);
+	for (unsigned i = 0; i < 2; i++) {
+		s->port[i] = media_port(s->media, i);
+		s->address[i] = spec->side[i].address;
+		s->keys_spent |= spec->side[i].out.suite != SRTP_NONE;
+	}
 	media_close(s->media, &last);
 	s->media = NULL;
+	uint64_t heard = ng_heard_ms(&last);
+	b->heard_ms = heard > b->heard_ms ? heard : b->heard_ms;
 	if (s->ended)
 		media_stats_add(&last, &s->past);
 	s->past = last;
@@ -199,7 +202,7 @@ static void stream_drop(struct ng_branch *b, const struct media *m)
 {
 	for (unsigned i = 0; i < b->n_streams; i++)
 		if (b->stream[i].media == m)
-			ng_stream_end(&b->stream[i]);
+			ng_stream_end(b, &b->stream[i]);
 }
 
 static void branch_timed_out(struct ng_branch *b, enum media_end why)

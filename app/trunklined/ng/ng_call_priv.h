@@ -78,7 +78,7 @@ struct ng_wanted {
 };
 
 struct ng_offer {
-	bool open;     // it was for whoever answers: there may be several
+	bool open;     // it was for whoever answers
 	bool answered; // by one at least
 	unsigned n;
 	struct ng_wanted want[];
@@ -89,8 +89,11 @@ struct ng_stream {
 	enum sdp_proto proto[2];
 	uint64_t silent_ms; // when it was last found without packets
 	char type[12];      // "audio"
-	// Figures of the stream before, if the section was rejected since; it may be back.
+	// Of the stream before, if the section was rejected since; it may be back.
 	bool ended;
+	bool keys_spent; // it had SRTP keys in use, which no other stream may have
+	uint16_t port[2];
+	unsigned address[2];
 	struct media_stats past;
 };
 
@@ -106,10 +109,12 @@ struct ng_branch {
 	struct media_timeouts timeouts;
 	uint64_t delete_ms;            // 0: it is not deleted
 	uint64_t opened_ms, signal_ms; // its first and its last offer or answer
+	uint64_t heard_ms;             // the last packet of streams that ended
+	int64_t answer_ms, deleted_ms; // UTC: when it was answered, when it was deleted
 	time_t created;
-	int dscp; // -1: as it comes
-	unsigned
-		answered; // the last answer here is the call's so-and-so-many-th; 0: there was none
+	int dscp;          // -1: as it comes
+	bool forks[2];     // a side's offer was for whoever answers: there may be several
+	unsigned answered; // which of the call's answers was the last one here; 0: none
 };
 
 // For the record: what is known of a branch that is gone.
@@ -120,25 +125,32 @@ struct ng_kept {
 	struct media_stats stats[RECORD_STREAMS_MAX];
 };
 
+// What speaks for a branch being the one that carries the call: that it was answered, then who was heard last, then
+// who answered last.
+struct ng_claim {
+	unsigned answered;
+	uint64_t heard_ms;
+};
+
 struct ng_call {
 	LIST_ENTRY(ng_call) bucket;
 	TAILQ_ENTRY(ng_call) age;
 	struct ng_calls *all;
 	TAILQ_HEAD(ng_branches, ng_branch) branches;
 	unsigned n_branches;
-	int64_t start_ms, answer_ms; // UTC
+	int64_t start_ms; // UTC
 	unsigned answers;
 	time_t last_signal;
 	struct ng_gate gate;   // of both sides of all branches, beside each side's own
 	uint32_t hash, record; // record.h
 	bool recorded;         // record_begin was called
 	struct recording *recording;
-	// Of the branches that have ended, the one that was answered last.
+	// Of the branches that have ended, the one that carried the call.
 	struct {
-		unsigned answered;
-		int64_t ms; // UTC
-		const char *why;
-		struct ng_kept *kept; // NULL: there are no records
+		struct ng_claim claim;
+		int64_t answer_ms, end_ms; // UTC
+		const char *why;           // NULL: none has ended
+		struct ng_kept *kept;      // NULL: there are no records
 	} ended;
 	char id[];
 };
@@ -199,7 +211,8 @@ int ng_branch_new(struct ng_call *call, struct ng_str via, struct ng_branch **ou
 // The call ends with its last branch. why is the record's reason.
 void ng_branch_end(struct ng_branch *b, const char *why);
 // What is relayed there ends, its ports rest; its figures stay for the call's record.
-void ng_stream_end(struct ng_stream *s);
+void ng_stream_end(struct ng_branch *b, struct ng_stream *s);
+int64_t ng_utc_ms(void);
 extern const struct media_events ng_media_events;
 
 // ng_side.c
@@ -211,6 +224,7 @@ bool ng_tag_has(const struct ng_side *s, struct ng_str tag);
 const char *ng_tag_of(const struct ng_side *s); // the one in use, or NULL
 // Puts it in front.
 int ng_tag_use(struct ng_side *s, struct ng_str tag, struct err *err);
+void ng_tag_forget(struct ng_side *s, struct ng_str tag);
 // The label that the message has for the side, if any.
 int ng_label_take(const struct ng_ask *k, struct ng_side *s);
 void ng_side_clear(struct ng_side *s);
@@ -285,6 +299,9 @@ int ng_branch_side(const struct ng_branch *b, struct ng_str tag);
 void ng_branch_settle(struct ng_branch *b); // it is not deleted after all
 // What keys of the message hold for the whole branch.
 int ng_branch_keys(const struct ng_ask *k, struct ng_branch *b);
+// A stream that nobody has answered: the other side is whoever it will be.
+void ng_spec_open(const struct ng_branch *b, unsigned x, const struct ng_wanted *w,
+		  struct media_spec *spec);
 // The part of a section's change that is the same for offers and answers.
 void ng_section_change(const struct ng_ask *k, unsigned i, const struct ng_stream *s, unsigned to,
 		       bool mux, struct sdp_section_change *ch);
@@ -311,9 +328,10 @@ int ng_do_list(const struct ng_ask *k);
 int ng_do_statistics(const struct ng_ask *k);
 
 // ng_record.c: call records.
+uint64_t ng_heard_ms(const struct media_stats *s); // when the last packet came; 0: none did
 void ng_record_begin(struct ng_call *call);
 void ng_record_update(struct ng_call *call);
 // As call->ended says.
 void ng_record_end(struct ng_call *call);
-// Figures of a branch that is about to end, in place of those of the one before.
-void ng_record_keep(struct ng_branch *b);
+// A branch is about to end: the call's end and figures are its own, if it has carried the call so far.
+void ng_record_keep(struct ng_branch *b, const char *why);

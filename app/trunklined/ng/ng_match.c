@@ -68,12 +68,12 @@ struct ng_branch *ng_match_answer(struct ng_call *call, const struct ng_texts *t
 		const struct ng_side *other = &b->side[!i];
 		bool via = t->via.at != NULL && ng_text_is(b->via, t->via);
 		if (ng_tag_has(other, t->to) || ng_tag_has(other, t->from))
-			rank = via ? 5 : 4; // who answers has answered here before
+			rank = via ? 6 : 4; // who answers has answered here before
 		else if (via)
-			rank = 3;
+			rank = ng_tag_of(other) == NULL ? 5 : 3;
 		else if (ng_tag_of(other) == NULL)
 			rank = 2;
-		else if (b->offer[i]->open)
+		else if (b->forks[i])
 			rank = 1;                  // one more phone answers
 		if (rank == 0 || rank < best_rank) // of equals the newest
 			continue;
@@ -99,11 +99,11 @@ enum ng_match ng_match_delete(const struct ng_branch *b, const struct ng_texts *
 		return ng_branch_side(b, t->to) >= 0 ? NG_MATCH_SIDE : NG_MATCH_NO;
 	if (i >= 0 && ng_tag_has(&b->side[!i], t->to))
 		return NG_MATCH_BOTH;
-	// A phone that refused has a tag that was never heard of.
+	// A phone that refused has a tag that was never heard of. It is not for who has answered elsewhere.
 	int j = i >= 0 ? i : ng_branch_side(b, t->to);
-	if (j < 0)
+	if (j < 0 || ng_tag_of(&b->side[!j]) != NULL)
 		return NG_MATCH_NO;
-	if (t->via.at != NULL && ng_text_is(b->via, t->via))
-		return NG_MATCH_VIA;
-	return ng_tag_of(&b->side[!j]) == NULL ? NG_MATCH_OPEN : NG_MATCH_NO;
+	if (t->via.at == NULL || b->via == NULL)
+		return NG_MATCH_OPEN;
+	return ng_text_is(b->via, t->via) ? NG_MATCH_VIA : NG_MATCH_NO;
 }

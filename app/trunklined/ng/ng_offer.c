@@ -181,9 +181,10 @@ static int want_make(const struct ng_ask *k, struct ng_branch *b, unsigned x, un
 	}
 	if (!sdp_proto_secure(w->proto_to))
 		return 0;
-	return ng_keys_offer(
-		k, w, now != NULL && now->answered ? &now->side[!x].out : NULL,
-		before != NULL && i < before->n && before->want[i].ours ? &before->want[i] : NULL);
+	// Keys that were offered and not answered may be offered again; those in use are the stream's.
+	bool again = before != NULL && !before->answered && i < before->n && before->want[i].ours;
+	return ng_keys_offer(k, w, now != NULL && now->answered ? &now->side[!x].out : NULL,
+			     again ? &before->want[i] : NULL);
 }
 
 static int streams_grow(struct ng_branch *b, unsigned n, struct err *err)
@@ -270,9 +271,8 @@ int ng_stream_set(struct ng_stream *s, const struct media_spec *spec, struct err
 	return rc == -EBUSY ? -EAGAIN : rc; // of this call, not of the node
 }
 
-// Nobody has answered: the other side is whoever it will be.
-static void spec_open(const struct ng_branch *b, unsigned x, const struct ng_wanted *w,
-		      struct media_spec *spec)
+void ng_spec_open(const struct ng_branch *b, unsigned x, const struct ng_wanted *w,
+		  struct media_spec *spec)
 {
 	const struct ng_side *to = &b->side[!x];
 	bool secret = sdp_proto_secure(w->proto) || sdp_proto_secure(w->proto_to);
@@ -305,7 +305,7 @@ static int stream_offer(const struct ng_ask *k, struct ng_branch *b, unsigned x,
 		return 0;
 	}
 	if (s->media == NULL) {
-		spec_open(b, x, w, &spec);
+		ng_spec_open(b, x, w, &spec);
 		ng_spec_finish(k->all, b, &spec, w->types);
 		snprintf(s->type, sizeof(s->type), "%.*s", (int)type.len, type.at);
 		s->proto[x] = w->proto;
@@ -316,7 +316,7 @@ static int stream_offer(const struct ng_ask *k, struct ng_branch *b, unsigned x,
 	spec = *media_spec_of(s->media);
 	if (!spec.answered) {
 		uint16_t port = spec.side[x].port;
-		spec_open(b, x, w, &spec);
+		ng_spec_open(b, x, w, &spec);
 		spec.side[x].port = port;
 		ng_spec_finish(k->all, b, &spec, w->types);
 		s->proto[x] = w->proto;
@@ -392,6 +392,7 @@ static int offer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x,
 	    (rc = ng_label_take(k, &b->side[x])) < 0 || (rc = offer_make(k, b, x, &o)) < 0)
 		return rc;
 	o->open = t->to.at == NULL;
+	b->forks[x] |= o->open;
 	for (unsigned i = 0; i < o->n && rc == 0; i++)
 		rc = stream_offer(k, b, x, i, &o->want[i]);
 	if (rc < 0 || (rc = answer_write(k, b, x, o)) < 0) {
@@ -402,6 +403,23 @@ static int offer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x,
 	b->offer[x] = o;
 	b->signal_ms = ng_now_ms();
 	return 0;
+}
+
+// What was said of a phone holds in each branch that it opens.
+static void side_inherit(struct ng_branch *b, struct ng_str tag)
+{
+	struct ng_branch *other;
+
+	TAILQ_FOREACH_REVERSE(other, &b->call->branches, ng_branches, link)
+	{
+		int i = other != b ? ng_branch_side(other, tag) : -1;
+		if (i < 0)
+			continue;
+		b->side[0].gate = other->side[i].gate;
+		if (other->side[i].label != NULL)
+			b->side[0].label = strdup(other->side[i].label);
+		return;
+	}
 }
 
 int ng_do_offer(const struct ng_ask *k)
@@ -432,6 +450,7 @@ int ng_do_offer(const struct ng_ask *k)
 				ng_call_end(call, "refused");
 			return rc;
 		}
+		side_inherit(b, t.from);
 	}
 	ng_branch_settle(b);
 	if (ng_tag_of(&b->side[!x]) == NULL)

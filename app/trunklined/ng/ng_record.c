@@ -1,18 +1,61 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Call records: one a call. Its sides, streams, end and reason are those of the branch that was answered last.
+// Call records: one a call. Its sides, streams, answer, end and reason are those of the branch that carried it.
 #include "ng_call_priv.h"
+#include "ng_server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+uint64_t ng_heard_ms(const struct media_stats *s)
+{
+	uint64_t now = ng_now_ms(), heard = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (s->side[i].first != 0 && now - s->side[i].idle_ms > heard)
+			heard = now - s->side[i].idle_ms;
+	return heard;
+}
+
+static struct ng_claim claim_of(const struct ng_branch *b)
+{
+	struct ng_claim c = {b->answered, b->heard_ms};
+
+	for (unsigned i = 0; i < b->n_streams; i++) {
+		struct media_stats s;
+		if (b->stream[i].media == NULL)
+			continue;
+		media_stats(b->stream[i].media, &s);
+		uint64_t heard = ng_heard_ms(&s);
+		c.heard_ms = heard > c.heard_ms ? heard : c.heard_ms;
+	}
+	return c;
+}
+
+static bool claim_holds(struct ng_claim c, struct ng_claim other)
+{
+	if ((c.answered != 0) != (other.answered != 0))
+		return c.answered != 0;
+	if (c.heard_ms != other.heard_ms)
+		return c.heard_ms > other.heard_ms;
+	return c.answered >= other.answered;
+}
+
+// The branch that carries the call. NULL: one that has ended does.
 static const struct ng_branch *branch_of(const struct ng_call *call)
 {
-	const struct ng_branch *b, *best = TAILQ_FIRST(&call->branches);
+	const struct ng_branch *b, *best = NULL;
+	struct ng_claim claim = call->ended.claim;
 
-	TAILQ_FOREACH (b, &call->branches, link)
-		if (b->answered > best->answered)
+	if (call->n_branches == 1 && call->ended.why == NULL)
+		return TAILQ_FIRST(&call->branches);
+	TAILQ_FOREACH (b, &call->branches, link) {
+		struct ng_claim c = claim_of(b);
+		if ((best == NULL && call->ended.why == NULL) || claim_holds(c, claim)) {
 			best = b;
+			claim = c;
+		}
+	}
 	return best;
 }
 
@@ -62,7 +105,7 @@ static void record_fill(const struct ng_call *call, const struct ng_branch *b, s
 	*r = (struct record){.call_id = call->id,
 			     .via = "ng",
 			     .start = call->start_ms,
-			     .answer = call->answer_ms};
+			     .answer = b != NULL ? b->answer_ms : call->ended.answer_ms};
 	if (b == NULL)
 		return;
 	r->from_tag = ng_tag_of(&b->side[0]);
@@ -85,7 +128,7 @@ void ng_record_update(struct ng_call *call)
 	const struct ng_branch *b = branch_of(call);
 	struct record r;
 
-	if (call->record == 0 || b == NULL || b->answered < call->ended.answered)
+	if (call->record == 0 || b == NULL)
 		return;
 	record_fill(call, b, &r);
 	r.n_streams = streams_read(b, stats);
@@ -93,11 +136,19 @@ void ng_record_update(struct ng_call *call)
 	record_update(call->all->ctl->records, call->record, &r);
 }
 
-void ng_record_keep(struct ng_branch *b)
+void ng_record_keep(struct ng_branch *b, const char *why)
 {
 	struct ng_call *call = b->call;
 	struct ng_kept *k = call->ended.kept;
+	bool rivals = call->n_branches > 1 || call->ended.why != NULL, deleted = b->delete_ms != 0;
+	struct ng_claim claim = rivals ? claim_of(b) : (struct ng_claim){.answered = b->answered};
 
+	if (call->ended.why != NULL && !claim_holds(claim, call->ended.claim))
+		return;
+	call->ended.claim = claim;
+	call->ended.answer_ms = b->answer_ms;
+	call->ended.end_ms = deleted ? b->deleted_ms : ng_utc_ms();
+	call->ended.why = deleted ? "delete" : why;
 	if (!call->recorded || call->all->ctl->records == NULL)
 		return;
 	if (k == NULL && (k = call->ended.kept = calloc(1, sizeof(*k))) == NULL)
@@ -120,7 +171,7 @@ void ng_record_end(struct ng_call *call)
 	if (!call->recorded)
 		return;
 	record_fill(call, NULL, &r);
-	r.end = call->ended.ms;
+	r.end = call->ended.end_ms;
 	r.reason = call->ended.why;
 	if (k != NULL) {
 		r.from_tag = k->from_tag;

@@ -86,6 +86,20 @@ int ng_tag_use(struct ng_side *s, struct ng_str tag, struct err *err)
 	return 0;
 }
 
+void ng_tag_forget(struct ng_side *s, struct ng_str tag)
+{
+	struct ng_tag *t;
+
+	SLIST_FOREACH(t, &s->tags, link)
+	{
+		if (!ng_text_is(t->text, tag))
+			continue;
+		SLIST_REMOVE(&s->tags, t, ng_tag, link);
+		free(t);
+		return;
+	}
+}
+
 int ng_label_take(const struct ng_ask *k, struct ng_side *s)
 {
 	struct ng_str label, set;

@@ -16,19 +16,11 @@
 static bool fork_forget(struct ng_branch *b, struct ng_str tag)
 {
 	int i = tag.at == NULL ? -1 : ng_branch_side(b, tag);
-	struct ng_tag *t;
 
 	if (i < 0 || ng_text_is(ng_tag_of(&b->side[i]), tag))
 		return false;
-	SLIST_FOREACH(t, &b->side[i].tags, link)
-	{
-		if (!ng_text_is(t->text, tag))
-			continue;
-		SLIST_REMOVE(&b->side[i].tags, t, ng_tag, link);
-		free(t);
-		return true;
-	}
-	return false;
+	ng_tag_forget(&b->side[i], tag);
+	return true;
 }
 
 static void branch_delete(struct ng_branch *b, int64_t delay)
@@ -43,6 +35,7 @@ static void branch_delete(struct ng_branch *b, int64_t delay)
 	}
 	ng_branch_settle(b);
 	b->delete_ms = ng_now_ms() + (uint64_t)delay * 1000;
+	b->deleted_ms = ng_utc_ms();
 	TAILQ_FOREACH_REVERSE(before, &c->dying, ng_dying, dying)
 	if (before->delete_ms <= b->delete_ms)
 		break;

@@ -122,7 +122,7 @@ def idle(client, t):
 
 
 def forks(world, client, t):
-    """Whose figures, end and reason the record has when there are several phones; see end."""
+    """Whose figures, answer, end and reason the record has when there are several phones; see end."""
     time.sleep(1.2)
     offer(client, "forked", via_branch="z1")
     offer(client, "forked", via_branch="z2")
@@ -134,11 +134,25 @@ def forks(world, client, t):
             time.sleep(0.005)
     time.sleep(0.2)
     client.ok(command="delete", call_id="forked", from_tag="a")
+    offer(client, "crossed", via_branch="z1")
+    offer(client, "crossed", via_branch="z2")
+    back = told(answer(client, "crossed", to="winner", via_branch="z1"))
+    answer(client, "crossed", to="early", via_branch="z2")
+    with world.customer.udp(w.GATEWAY, 4000) as phone:
+        for k in range(5):
+            phone.sendto(wire.rtp(k, k * 160, bytes(160)), back)
+            time.sleep(0.005)
+    client.ok(command="delete", call_id="crossed", from_tag="a", to_tag="early", via_branch="z2")
+    time.sleep(1.0)
+    client.ok(command="delete", call_id="crossed", from_tag="a")
+    offer(client, "delayed")
+    answer(client, "delayed")
+    client.ok(command="delete", call_id="delayed", delete_delay=2)
     offer(client, "left", via_branch="z1")
     answer(client, "left", via_branch="z1")
     offer(client, "left", via_branch="z2")
     client.ok(command="delete", call_id="left", from_tag="a", to_tag="b", via_branch="z1")
-    expect_equal(calls(client), ["left"], "a branch that nobody has deleted")
+    expect_equal(sorted(calls(client)), ["delayed", "left"], "a call to be deleted, and a branch that nobody has")
     time.sleep(3.5)
     expect_equal(calls(client), [], "calls after timeouts.offer")
     t.proved("two phones of a call, and a branch that is left behind; see end")
@@ -242,6 +256,12 @@ def end(daemon, client, folder, t):
     winner = records["forked"]
     expect_equal([winner["to_tag"], winner["streams"][0]["a"]["packets_in"]], ["winner", 9],
                  "who answered last, and what it heard")
+    crossed = records["crossed"]
+    expect_equal([crossed["to_tag"], crossed["streams"][0]["a"]["packets_in"]], ["winner", 5],
+                 "who was heard, though another one answered after it")
+    expect(seconds_of(crossed) > 0.9, f"its end comes {seconds_of(crossed)} s after its answer")
+    expect_equal(records["delayed"]["reason"], "delete", "delayed")
+    expect(seconds_of(records["delayed"]) < 0.5, "the delay of a delete is in the record")
     left = records["left"]
     expect_equal([left["reason"], left["to_tag"]], ["delete", "b"], "the answered branch's end")
     expect(seconds_of(left) < 1.5, f"its end comes {seconds_of(left)} s after its answer")

@@ -21,7 +21,7 @@ from trunklab import world as w
 from trunklab.daemon import Daemon, pop_config
 from trunklab.report import Report, expect, expect_equal
 
-CALLED_PORT, MEDIA_PORT, ECHO_PORT = 5080, 6000, 7000
+CALLED_PORT, OTHER_PORT, MEDIA_PORT, ECHO_PORT = 5080, 5082, 6000, 7000
 RINGING_MS = 3000
 
 
@@ -45,10 +45,11 @@ class Lab:
         self.number, self.running = 0, []
         self.kamailio = sip.Kamailio(
             world, world.platform, sip.SIP_PROXY, f"{w.POP_INSIDE}:2223",
-            {"called": f"{w.PLATFORM}:{CALLED_PORT}"}, ringing_ms=RINGING_MS).start()
+            {"called": f"{w.PLATFORM}:{CALLED_PORT}"}, ringing_ms=RINGING_MS,
+            several=[f"{w.PLATFORM}:{p}" for p in (CALLED_PORT, OTHER_PORT)]).start()
 
-    def phones(self, caller, called, calls=1, rate=20, echo=True):
-        """SIPp for each side, with a scenario's steps; they run."""
+    def phones(self, caller, called, calls=1, rate=20, echo=True, other=None):
+        """SIPp for each side, with a scenario's steps; they run. other: a phone that rings, too."""
         for phone in self.running:  # of a test that failed
             phone.stop()
         self.left = {c["id"] for c in self.daemon.cli("show", "calls")["calls"]}
@@ -61,13 +62,16 @@ class Lab:
             self.world, self.world.platform, f"called{self.number}", sip.caller(called), w.PLATFORM,
             CALLED_PORT, media_port=MEDIA_PORT,
             options=["-m", str(calls), *(["-rtp_echo"] if echo else [])])
+        others = [sip.Sipp(
+            self.world, self.world.platform, f"other{self.number}", sip.caller(other), w.PLATFORM, OTHER_PORT,
+            media_port=MEDIA_PORT + 100, options=["-m", "1"])] if other else []
         time.sleep(0.5)
         calls_out = sip.Sipp(
             self.world, self.world.customer, f"caller{self.number}", sip.caller(caller), sip.SIP_CALLER,
             5070, f"{sip.SIP_PROXY}:5060", media_port=20000, media_ip=w.GATEWAY,
-            options=["-m", str(calls), "-r", str(rate), "-l", str(calls), "-s", "called"])
-        self.running = [calls_out, answers]
-        return calls_out, answers
+            options=["-m", str(calls), "-r", str(rate), "-l", str(calls), "-s", "several" if other else "called"])
+        self.running = [calls_out, answers, *others]
+        return self.running
 
     def finish(self, phones, timeout, calls=1):
         """Both have ended well, and the PoP has no call any more."""
@@ -273,8 +277,45 @@ def early(lab, t):
     lab.finish(phones, 20)
     expect(before[2] == before[3] > 80, f"before the answer: {before}")
     (record,) = lab.new_records(1)
-    expect(record["answer"] is not None, record)
-    t.proved(f"{before[2]} of {before[3]} packets of the called side reached the caller before the answer")
+    expect(0.4 < record["duration"] < 1.5, record)
+    t.proved(f"{before[2]} of {before[3]} packets of the called side reached the caller before the answer, "
+             f"which is {record['duration']:.1f} s before the end")
+
+
+def of_other(text):
+    """A message of the other phone: with a tag of its own."""
+    return text.replace(";tag=b[call_number]", ";tag=other[call_number]")
+
+
+def forked(lab, t, other, ring_ms):
+    phones = lab.phones(sip.call_steps(lab.wav, 2000), sip.called_steps(ring_ms), other=other)
+    ringing = len(lab.wait_calls(2))
+    lab.finish(phones, 20)
+    sent, arrived, echoed, came = lab.totals()
+    expect(sent == arrived == echoed > 80 and came >= sent, f"sent, arrived, echoed, came back: {lab.totals()}")
+    (record,) = lab.new_records(1)
+    a = record["streams"][0]["a"]
+    expect_equal([record["reason"], record["to_tag"], a["packets_in"]], ["delete", "b1", sent], "record")
+    expect(abs(record["duration"] - 2.5) < 1, record)
+    t.proved(f"{ringing} streams while they ring, then {sent} packets there and back; the record is of who answered")
+
+
+def busy(lab, t):
+    """Two phones ring. One is busy, which ends its branch and not the other's; that one answers."""
+    other = [of_other(x) for x in (
+        '<recv request="INVITE"/>', sip.pause(700), sip.response(486, "Busy Here"), '<recv request="ACK"/>')]
+    forked(lab, t, other, 2000)
+
+
+def picked_up(lab, t):
+    """Two phones ring, one of them with early media. The other one answers, and the first is cancelled."""
+    other = [of_other(x) for x in (
+        '<recv request="INVITE"/>', sip.pause(500), sip.response(183, "Session Progress", sip.sdp()),
+        '<recv request="CANCEL"/>',
+        sip.in_dialog(sip.response(200, "OK")),
+        sip.response(487, "Request Terminated").replace("[last_CSeq:]", "CSeq: 1 INVITE"),
+        '<recv request="ACK"/>')]
+    forked(lab, t, other, 1500)
 
 
 def both_sides(lab, t):
@@ -313,8 +354,8 @@ def proxy_restart(lab, t):
 
 
 TESTS = [("reinvite", reinvite), ("hold", hold), ("cancel", cancel), ("no-answer", no_answer),
-         ("early-media", early), ("both-sides", both_sides), ("proxy-restart", proxy_restart),
-         ("many", many)]
+         ("early-media", early), ("busy", busy), ("picked-up", picked_up), ("both-sides", both_sides),
+         ("proxy-restart", proxy_restart), ("many", many)]
 
 
 def main():

@@ -30,6 +30,8 @@ server_header="Server: lab"
 listen=udp:%(address)s:%(port)d
 mpath="%(modules)s"
 loadmodule "tm.so"
+loadmodule "tmx.so"
+loadmodule "corex.so"
 loadmodule "sl.so"
 loadmodule "rr.so"
 loadmodule "pv.so"
@@ -41,6 +43,7 @@ loadmodule "rtpengine.so"
 modparam("rtpengine", "rtpengine_sock", "udp:%(ng)s")
 modparam("rtpengine", "rtpengine_tout_ms", 2000)
 modparam("rtpengine", "rtpengine_disable_tout", 5)
+modparam("rtpengine", "extra_id_pv", "$avp(phone)")
 modparam("tm", "fr_timer", 5000)
 modparam("tm", "fr_inv_timer", %(ringing)d)
 
@@ -69,6 +72,7 @@ request_route {
 	if (t_check_trans()) exit;
 	record_route();
 %(table)s
+%(several)s
 	if ($du == $null) { sl_send_reply("404", "Not Found"); exit; }
 	if (has_body("application/sdp") && !rtpengine_offer("%(flags)s %(to)s")) {
 		sl_send_reply("503", "No Media");
@@ -85,23 +89,37 @@ onreply_route[MEDIA] {
 failure_route[MEDIA] {
 	rtpengine_delete("%(flags)s");
 }
+branch_route[PHONE] {
+	$avp(phone) = "phone-" + $T_branch_idx;
+	rtpengine_manage("%(flags)s %(to)s via-branch=extra");
+}
+onreply_route[PHONE] {
+	$avp(phone) = "phone-" + $T_branch_idx;
+	rtpengine_manage("%(flags)s via-branch=extra");
+}
 """
 
 
 class Kamailio:
     """phones: user part (a regular expression) → address:port. to, back: what offers from caller to
-    called and from called to caller say besides flags, directions for one."""
+    called and from called to caller say besides flags, directions for one. several: phones that ring at once
+    for the user "several", each with an offer of its own."""
 
     def __init__(self, world, namespace, address, ng, phones, port=5060, to="", back="",
-                 flags="replace-origin replace-session-connection", ringing_ms=30000):
+                 flags="replace-origin replace-session-connection", ringing_ms=30000, several=()):
         self.world, self.namespace, self.address, self.port = world, namespace, address, port
         table = "".join(f'\tif ($rU =~ "^{user}$") $du = "sip:{where}";\n'
                         for user, where in phones.items())
+        fork = "".join(f'\t\tappend_branch("sip:called@{where}");\n' for where in several[1:])
+        if several:
+            fork = (f'\tif ($rU == "several") {{\n\t\t$ru = "sip:called@{several[0]}";\n{fork}'
+                    '\t\tt_on_branch("PHONE");\n\t\tt_on_reply("PHONE");\n\t\tt_relay();\n\t\texit;\n\t}')
         self.file = os.path.join(world.dir, "kamailio.cfg")
         self.log = os.path.join(world.dir, "kamailio.log")
         with open(self.file, "w", encoding="utf-8") as f:
             f.write(KAMAILIO % {"address": address, "port": port, "modules": MODULES, "ng": ng,
                                 "flags": flags, "to": to, "back": back, "table": table,
+                                "several": fork,
                                 "ringing": ringing_ms})
         self.process = None
 
