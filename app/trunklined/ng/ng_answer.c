@@ -68,8 +68,10 @@ static int stream_answer(const struct ng_ask *k, struct ng_branch *b, unsigned x
 	answerer->rtcp_mux = sec->rtcp_mux && w->mux_to;
 	*mux = w->mux && (w->mux_accept || (!w->mux_reject && sec->rtcp_mux));
 	offerer->rtcp_mux = *mux;
-	if ((rc = keys_set(k, w, sec, x, now, &spec, line)) < 0)
+	if ((rc = keys_set(k, w, sec, x, now, &spec, line)) < 0) {
+		explicit_bzero(&spec, sizeof(spec));
 		return rc;
+	}
 	spec.answered = true;
 	ng_spec_finish(k->all, b, &spec, types);
 	bool forget[2];
@@ -135,6 +137,27 @@ static bool stream_again(const struct ng_ask *k, struct ng_branch *b, unsigned x
 	       0;
 }
 
+// What can be wrong with a section is found before any of them takes effect.
+static int sections_check(const struct ng_ask *k, struct ng_branch *b, unsigned x)
+{
+	const struct ng_offer *o = b->offer[x];
+	const struct sdp *sdp = &k->all->sdp;
+	struct media_side_spec said;
+	int rc = 0;
+
+	for (unsigned i = 0; i < sdp->n_sections && i < o->n && rc == 0; i++) {
+		const struct sdp_section *sec = &sdp->section[i];
+		const struct ng_wanted *w = &o->want[i];
+		if (!w->ours || sec->port == 0)
+			continue;
+		rc = ng_side_spec(k, b, &b->side[!x], sec, NULL, &said);
+		if (rc == 0 && sdp_proto_secure(w->proto_to))
+			rc = ng_keys_answered(w, sdp, sec, &said, k->err);
+	}
+	explicit_bzero(&said, sizeof(said));
+	return rc;
+}
+
 // other: another phone answers than the last time.
 static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x, bool other)
 {
@@ -142,9 +165,10 @@ static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x, bo
 	const struct sdp *sdp = &k->all->sdp;
 	struct sdp_change *ch = &k->all->change;
 	struct sdp_crypto lines[SDP_SECTIONS_MAX];
-	int rc = answerer_place(k, b, !x);
+	int rc = sections_check(k, b, x);
 
-	if (rc < 0 || (rc = ng_place_address(k, &b->side[x].place)) < 0)
+	if (rc < 0 || (rc = answerer_place(k, b, !x)) < 0 ||
+	    (rc = ng_place_address(k, &b->side[x].place)) < 0)
 		return rc;
 	const struct ip_addr *local = &k->all->ctl->config->media[b->side[x].place.address].address;
 	memset(ch, 0, sizeof(*ch));
