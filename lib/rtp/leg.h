@@ -154,8 +154,9 @@ static inline bool leg_latched_rtcp(const struct leg *leg, uint32_t ip, uint16_t
 enum latch_verdict leg_latch_stranger(struct leg *leg, const struct latch_packet *p);
 // RTCP of which leg_latched_rtcp (muxed: leg_latched) is false. It follows RTP: passes from the signalled
 // RTCP address and from RTP's host, of which it learns the port; with first_come and nothing signalled it
-// may be the first to come, if the network vouches for it (inside: struct latch_packet). It never moves RTP that was heard.
+// may be the first to come, if the network vouches for it (inside: struct latch_packet). It never moves RTP that was heard;
+// when RTP moves, its port is learned anew.
 enum latch_verdict leg_latch_rtcp(struct leg *leg, uint32_t ip, uint16_t port, bool muxed,
-				  bool outside);
+				  bool inside);
 
 #include "leg_inline.h"

@@ -209,8 +209,9 @@ static struct latch_facts facts_of(struct leg *leg, const struct latch_packet *p
 static void source_learn(struct leg *leg, const struct latch_packet *p, enum latch_rank rank)
 {
 	struct leg_guard *g = &leg->guard;
+	bool moves = leg->latch == LATCH_LEARNED;
 
-	g->moves += leg->latch == LATCH_LEARNED;
+	g->moves += moves;
 	g->held = (uint8_t)rank;
 	g->learned_tick = p->tick;
 	memset(g->trial, 0, sizeof(g->trial));
@@ -218,10 +219,12 @@ static void source_learn(struct leg *leg, const struct latch_packet *p, enum lat
 	if (!g->policy.learn)
 		return;
 	out_set(leg, p->ip, p->port);
-	// RTCP follows, unless it was heard from there already.
-	if (leg->rtcp_latch == LATCH_LEARNED && leg->rtcp_ip == p->ip)
-		return;
-	rtcp_follow(leg, p->ip, p->port, rank);
+	// RTCP follows, unless it was heard from there already. If that was before a move, a NAT may have
+	// moved its port, too: it goes there until it is heard again, from whatever port.
+	if (leg->rtcp_latch != LATCH_LEARNED || leg->rtcp_ip != p->ip)
+		rtcp_follow(leg, p->ip, p->port, rank);
+	else if (moves)
+		latch_store(&leg->rtcp_ip, leg->rtcp_ip, leg->rtcp_port, LATCH_OPEN);
 }
 
 __attribute__((cold)) enum latch_verdict leg_latch_stranger(struct leg *leg,

@@ -337,6 +337,39 @@ Test(leg_latch, a_re_offer_of_rtcp)
 	cr_expect_eq(leg.rtcp_port, htons(4001));
 }
 
+// A NAT begins anew with the same address and other ports.
+Test(leg_latch, rtcp_follows_a_nat_that_restarts)
+{
+	struct stream moved = phone;
+
+	start(&plain, "198.51.100.8", 4000);
+	speak(&moved, 1000);
+	cr_expect_eq(rtcp("198.51.100.8", 4001), LATCH_PASS);
+	moved.port = 6000;
+	thief.ip = "198.51.100.8"; // a stream of another behind the same NAT
+	speak(&thief, 1000);
+	thief.ip = "203.0.113.66";
+	cr_expect_eq(rtcp("198.51.100.8", 6001), LATCH_REFUSED, "RTP has not moved yet");
+	speak(&moved, 1000);
+	cr_expect(is_at("198.51.100.8", 6000));
+	cr_expect_eq(leg.rtcp_port, htons(4001), "until it is heard");
+	cr_expect_eq(rtcp("203.0.113.66", 6001), LATCH_REFUSED);
+	cr_expect_eq(rtcp("198.51.100.8", 6001), LATCH_PASS);
+	cr_expect_eq(leg.rtcp_port, htons(6001));
+	cr_expect_eq(rtcp("198.51.100.8", 4001), LATCH_REFUSED, "one port");
+	// RTP alone has another port.
+	moved.port = 7000;
+	speak(&moved, 1000);
+	cr_expect_eq(rtcp("198.51.100.8", 6001), LATCH_PASS);
+	cr_expect_eq(rtcp("198.51.100.8", 7001), LATCH_REFUSED);
+	// Heard before the first RTP, which moves nothing.
+	start(&plain, "198.51.100.8", 5000);
+	cr_expect_eq(rtcp("198.51.100.8", 4077), LATCH_PASS);
+	speak(&phone, 100);
+	cr_expect_eq(rtcp("198.51.100.8", 4001), LATCH_REFUSED);
+	cr_expect_eq(leg.rtcp_port, htons(4077));
+}
+
 // Nothing is signalled and the network vouches for its sources: reports before the first media pass
 // both ways, and decide nothing.
 Test(leg_latch, rtcp_comes_first)
