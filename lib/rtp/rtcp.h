@@ -17,6 +17,7 @@ struct rtcp_view {
 };
 
 // A compound packet (as rtp_check calls RTP_KIND_RTCP, len bytes) is on its way to the peer: notes the SR.
+// Before it becomes SRTCP.
 void rtcp_sent(struct rtcp_view *v, const uint8_t *p, uint32_t len, uint64_t now);
 // One came from the peer: notes the first block of its SR or RR. The round trip is measured if the block
 // answers the SR that was sent last; one of more than 10 s, or less than nothing, is not believed.

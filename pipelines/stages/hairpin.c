@@ -37,14 +37,15 @@ static uint8_t hairpin_one(struct worker *w, struct rte_mbuf *m)
 	ip->dst_addr = to;
 	udp->src_port = sport;
 	udp->dst_port = port;
+	uint32_t len = rte_be_to_cpu_16(udp->dgram_len) - (uint32_t)sizeof(*udp);
 	if (rtcp) {
 		leg->rtcp_tx_packets++;
-		leg->rtcp_tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);
-		rtcp_sent(&leg->rtcp, (const uint8_t *)(udp + 1),
-			  rte_be_to_cpu_16(udp->dgram_len) - (uint32_t)sizeof(*udp), w->now);
+		leg->rtcp_tx_bytes += len;
+		if (leg->srtp_out == NULL) // else srtp_seal has noted it
+			rtcp_sent(&leg->rtcp, (const uint8_t *)(udp + 1), len, w->now);
 	} else {
 		leg->tx_packets++;
-		leg->tx_bytes += rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp);
+		leg->tx_bytes += len;
 	}
 	// Authentic as the next leg's own customer only if both legs are the same customer's.
 	tag->flags &= (uint8_t)~PKT_RTCP;

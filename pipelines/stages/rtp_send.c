@@ -104,7 +104,8 @@ static uint8_t send_rtcp(struct worker *w, struct rte_mbuf *m, struct leg *leg)
 	uint32_t len = rte_be_to_cpu_16(udp->dgram_len) - (uint32_t)sizeof(*udp);
 	leg->rtcp_tx_packets++;
 	leg->rtcp_tx_bytes += len;
-	rtcp_sent(&leg->rtcp, (const uint8_t *)(udp + 1), len, w->now);
+	if (leg->srtp_out == NULL) // else srtp_seal has noted it
+		rtcp_sent(&leg->rtcp, (const uint8_t *)(udp + 1), len, w->now);
 	headers_write(m, leg, leg->local_rtcp, to, leg_rtcp_port(leg));
 	return way_out(w, m, leg, nexthop);
 }

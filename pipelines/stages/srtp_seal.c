@@ -46,7 +46,7 @@ void stage_srtp_seal(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 	prefetch(pkt, n);
 	chain_next(w, n);
 	for (uint16_t i = 0; i < n; i++) {
-		const struct leg *leg = pkt_obj(pkt[i]);
+		struct leg *leg = pkt_obj(pkt[i]);
 		struct rte_ipv4_hdr *ip = pkt_ip(pkt[i]);
 		struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
 		uint16_t len = rte_be_to_cpu_16(udp->dgram_len);
@@ -63,6 +63,8 @@ void stage_srtp_seal(struct worker *w, struct rte_mbuf **pkt, uint16_t n, uint8_
 		op[k].data = (uint8_t *)(udp + 1);
 		op[k].len = len - (uint32_t)sizeof(*udp);
 		if (unlikely(pkt_tag(pkt[i])->flags & PKT_RTCP)) {
+			// Nobody can read it any more once it is sealed.
+			rtcp_sent(&leg->rtcp, op[k].data, op[k].len, w->now);
 			srtcp_seal(w->crypto, &op[k]);
 			next[i] = seal_finish(pkt[i], &op[k]);
 			continue;

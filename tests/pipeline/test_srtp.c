@@ -2,6 +2,7 @@
 // SRTP legs through the real stages: every suite with every other, what is refused, what goes on
 // after losses, rollovers and changes of keys. libsrtp2 speaks for the peers.
 #include "ip/ip.h"
+#include "rtp/rtp_hdr.h"
 #include "srtp_peer.h"
 
 #include <stdio.h>
@@ -318,6 +319,46 @@ static void rtcp_apart(struct world *w)
 	secure_close(w, &c);
 }
 
+// A report of a peer, its block (if it has one) an answer to the SR of that number.
+static void report_send(struct world *w, struct peer *p, enum rtcp_type type, uint32_t number)
+{
+	uint8_t data[128] = {type == RTCP_SR ? 0x80 : 0x81, (uint8_t)type, 0,
+			     type == RTCP_SR ? 6 : 7};
+	int n = type == RTCP_SR ? 28 : 32;
+	struct pkt pkt;
+
+	number = rte_cpu_to_be_32(number);
+	memcpy(data + 4, &p->ssrc, 4);
+	memcpy(data + (type == RTCP_SR ? 10 : 24), &number, 4);
+	if (p->tx.suite != SRTP_NONE && srtp_protect_rtcp(p->out, data, &n) != srtp_err_status_ok)
+		rte_panic("libsrtp2 does not protect\n");
+	udp_make(&pkt, p->ip, p->port, p->media, p->local, data, (uint32_t)n);
+	pkt_send(w, p->wire, &pkt, false);
+	world_run(w);
+	world_mark(w);
+}
+
+// An SR goes to each side and is answered, whatever the sides speak.
+static void round_trips(struct world *w)
+{
+	struct secure_call c;
+
+	for (unsigned a = SRTP_NONE; a < SRTP_SUITE_COUNT; a++)
+		for (unsigned b = SRTP_NONE; b < SRTP_SUITE_COUNT; b++) {
+			secure_open(w, &c, 0, (enum srtp_suite)a, (enum srtp_suite)b, 0, true);
+			for (unsigned to = 0; to < 2; to++) {
+				const struct rtcp_view *v = &c.pair->leg[to].rtcp;
+				report_send(w, &c.peer[!to], RTCP_SR, 0x12340000 + to);
+				report_send(w, &c.peer[to], RTCP_RR, 0x12340000 + to);
+				check(v->reports == 1 && v->rtt_us != 0,
+				      "round trip to %s from %s: %u reports, %u us",
+				      suite_name(to == 0 ? a : b), suite_name(to == 0 ? b : a),
+				      v->reports, v->rtt_us);
+			}
+			secure_close(w, &c);
+		}
+}
+
 // Two calls that are each other's peers: sealed by one, opened by the other, without leaving.
 static void hairpin(struct world *w)
 {
@@ -351,6 +392,9 @@ static void hairpin(struct world *w)
 	d.peer[1].local = 28100;
 	check(peer_hears(w, &d, 1, 0, seq), "hairpin: heard");
 	world_mark(w);
+	report_send(w, &c.peer[0], RTCP_SR, 0x12345678);
+	report_send(w, &d.peer[1], RTCP_RR, 0x12345678);
+	check(c.pair->leg[1].rtcp.rtt_us != 0, "hairpin: round trip");
 	call_withdraw(w, second);
 	for (unsigned i = 0; i < 2; i++)
 		leg_srtp_discard(&keys[i], NULL);
@@ -406,6 +450,7 @@ void test_srtp(void)
 	wrong_checksum(&w);
 	too_big(&w);
 	rtcp_apart(&w);
+	round_trips(&w);
 	hairpin(&w);
 	world_close(&w);
 	two_workers();
