@@ -100,6 +100,8 @@ struct latch_result latch_step(enum latch_state state, const struct latch_policy
 		return refused;
 	if (!f->proven || f->contested)
 		return (struct latch_result){(uint8_t)state, LATCH_WAIT, 0};
+	if (f->late)
+		return (struct latch_result){(uint8_t)state, LATCH_PASS, 0};
 	return (struct latch_result){LATCH_LEARNED, LATCH_PASS, 1};
 }
 

@@ -7,6 +7,7 @@
 // one stream in sequence at the pace of speech for a while, during which none of its packets pass and nothing is
 // sent to it. Two that are equally good are neither believed. Better evidence takes over later; equal or worse
 // only where the policy says so, and only once the learned source is silent. What does not fit is refused.
+// What SRTP has verified moves it at once, but for a packet that comes late: that passes, and moves nothing.
 //
 // Before the answer a peer has no reason to speak, and a stranger all the time that it rings: whoever is not at
 // a public address that was signalled is refused then.
@@ -36,7 +37,7 @@ struct latch_policy {
 	bool learn;  // false: it is sent to the signalled address all the same ("asymmetric" in NG)
 	bool strict; // once learned (and the window over) only by re-offer ("strict-source")
 	bool handover;      // moves to another host too ("media-handover")
-	bool authenticated; // SRTP: a verified packet may move it at any time
+	bool authenticated; // SRTP: a verified packet may move it at any time, unless it is late
 	uint8_t first_come; // latch_first
 	bool ringing;       // not answered yet
 	bool same_port;     // the source port must be the signalled one
@@ -107,6 +108,7 @@ struct latch_facts {
 	bool same;            // the source is the one that was learned or is fixed
 	bool same_host;       // ... at least its address is
 	bool follows;         // same SSRC, and its sequence numbers carry on
+	bool late;            // the peer may have moved since it was sent
 	bool quiet;           // the learned source was not heard for LATCH_QUIET_MS
 	bool window;          // the policy's window is open
 	bool proven;          // latch_need_of is met

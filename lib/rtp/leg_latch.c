@@ -161,6 +161,14 @@ static bool stream_follows(const struct leg *leg, const struct latch_packet *p)
 	       (uint16_t)(p->seq - leg->rx.max_ext) < RTP_MAX_DROPOUT;
 }
 
+// Authentic, but not newer than all that was heard of its stream (RFC 1982): SRTP's window is wider than
+// RTP_MAX_MISORDER. A sender that began anew is late until the statistics have followed it.
+static bool is_late(const struct leg *leg, const struct latch_packet *p)
+{
+	return p->verified && leg->rx.received > 0 && p->ssrc == leg->rx.ssrc &&
+	       (int16_t)(p->seq - leg->rx.max_ext) <= 0;
+}
+
 static bool is_vouched(const struct leg_guard *g, bool inside)
 {
 	return g->policy.first_come == LATCH_FIRST_ANYBODY ||
@@ -180,6 +188,7 @@ static struct latch_facts facts_of(struct leg *leg, const struct latch_packet *p
 		.same = leg->remote_ip == p->ip && leg->remote_port == p->port,
 		.same_host = leg->remote_ip == p->ip,
 		.follows = learned && stream_follows(leg, p),
+		.late = learned && is_late(leg, p),
 		.quiet = p->tick - leg->last_tick >= ticks_of_ms(g, LATCH_QUIET_MS),
 	};
 	if (f.rank == LATCH_RANK_NONE || leg->latch == LATCH_FIXED)

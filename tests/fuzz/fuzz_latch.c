@@ -53,6 +53,19 @@ static struct latch_peer peer_read(uint8_t d)
 	return (struct latch_peer){inet_addr(hosts[d & 7]), htons(4000)};
 }
 
+static bool same_remote(const struct leg *a, const struct leg *b)
+{
+	return a->remote_ip == b->remote_ip && a->remote_port == b->remote_port &&
+	       a->latch == b->latch;
+}
+
+// Authentic, and older than what was heard last.
+static bool is_late(const struct leg *was, const struct latch_packet *p)
+{
+	return p->verified && was->latch == LATCH_LEARNED && was->rx.received > 0 &&
+	       p->ssrc == was->rx.ssrc && (int16_t)(p->seq - was->rx.max_ext) <= 0;
+}
+
 static void came_rtp(const struct event *e, uint32_t ip, uint16_t port)
 {
 	unsigned from = e->what & 7;
@@ -77,16 +90,17 @@ static void came_rtp(const struct event *e, uint32_t ip, uint16_t port)
 	enum latch_rank rank =
 		latch_rank_of(&policy, leg.guard.signalled, ip, port, p.type, p.verified);
 	if (v != LATCH_PASS) {
-		check(leg.remote_ip == was.remote_ip && leg.remote_port == was.remote_port);
+		check(same_remote(&leg, &was));
 		check(leg.out_ip == was.out_ip && leg.out_port == was.out_port);
-		check(leg.latch == was.latch);
 		check(leg.refused + leg.guard.waited == was.refused + was.guard.waited + 1);
 		return;
 	}
 	check(rank != LATCH_RANK_NONE && was.latch != LATCH_FIXED);
-	check(leg.latch == LATCH_LEARNED && leg.remote_ip == ip && leg.remote_port == port);
-	check(leg.guard.policy.learn ? leg.out_ip == ip && leg.out_port == port
-				     : leg.out_ip == was.out_ip && leg.out_port == was.out_port);
+	bool late = is_late(&was, &p), moves = leg.guard.policy.learn && !late;
+	check(late ? same_remote(&leg, &was)
+		   : leg.latch == LATCH_LEARNED && leg.remote_ip == ip && leg.remote_port == port);
+	check(moves ? leg.out_ip == ip && leg.out_port == port
+		    : leg.out_ip == was.out_ip && leg.out_port == was.out_port);
 	// What SRTP has shown is not undone by anything less.
 	check(was.latch != LATCH_LEARNED || was.guard.held != LATCH_RANK_VERIFIED ||
 	      rank == LATCH_RANK_VERIFIED);

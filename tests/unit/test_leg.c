@@ -203,18 +203,51 @@ Test(leg_latch, another_host_needs_handover)
 Test(leg_latch, verified_moves_and_holds)
 {
 	struct latch_policy srtp = plain;
-	struct stream moved = phone;
+	struct stream moved;
 
 	srtp.authenticated = srtp.strict = true;
 	phone.verified = true;
 	start(&srtp, "192.168.1.20", 4000);
 	cr_expect_eq(from(&phone), LATCH_PASS);
+	moved = phone;
 	moved.ip = "192.0.2.77";
-	moved.verified = true;
 	cr_expect_eq(from(&moved), LATCH_PASS);
 	cr_expect(is_at("192.0.2.77", 4000));
 	cr_expect_eq(speak(&thief, 10000), 0);
 	phone.verified = false;
+}
+
+// From Wi-Fi to LTE under the same keys: what comes late, or is held back by somebody on the way.
+Test(leg_latch, late_packets_move_nothing_back)
+{
+	struct latch_policy srtp = plain;
+	struct stream wifi = phone, lte;
+
+	srtp.authenticated = wifi.verified = true;
+	start(&srtp, "198.51.100.8", 4000);
+	speak(&wifi, 3000);
+	lte = wifi;
+	lte.ip = "192.0.2.77";
+	for (uint16_t back = 1; back < 128; back++) { // SRTP's window
+		struct stream late = wifi;
+		late.seq = (uint16_t)(lte.seq - back + 1);
+		cr_expect_eq(from(&lte), LATCH_PASS);
+		cr_expect_eq(from(&late), LATCH_PASS, "it is heard");
+		cr_expect(is_at("192.0.2.77", 4000), "%u back", back);
+	}
+	cr_expect_eq(leg.guard.moves, 1);
+	// Back on Wi-Fi.
+	wifi.seq = lte.seq;
+	cr_expect_eq(from(&wifi), LATCH_PASS);
+	cr_expect(is_at("198.51.100.8", 4000));
+	// A sender that begins anew, with other numbers or another SSRC.
+	lte.seq = (uint16_t)(wifi.seq - 5000);
+	cr_expect_eq(speak(&lte, 60), 3);
+	cr_expect(is_at("192.0.2.77", 4000));
+	wifi.ssrc++;
+	wifi.seq = lte.seq;
+	cr_expect_eq(from(&wifi), LATCH_PASS);
+	cr_expect(is_at("198.51.100.8", 4000));
 }
 
 Test(leg_latch, asymmetric_sends_as_signalled)
