@@ -18,8 +18,9 @@ enum pkt_flag {
 	PKT_OURS = 1 << 3, // we made its header: TTL is fresh, no allow-list applies
 	PKT_OUTER =
 		1 << 4, // not into a tunnel by its route: an SA's outer header, or a leg's packet
-	PKT_PIECE = 1 << 5,  // fragment made here for the tunnel: obj is the SA of the whole
-	PKT_SECOND = 1 << 6, // obj is the second leg of its pair
+	PKT_PIECE = 1 << 5,    // fragment made here for the tunnel: obj is the SA of the whole
+	PKT_SECOND = 1 << 6,   // obj is the second leg of its pair
+	PKT_OLD_KEYS = 1 << 7, // SRTP opened it by the keys that its leg had before
 };
 
 // The first line's part. obj is what the next stage works on: an SA, a leg, or a nexthop. It is a

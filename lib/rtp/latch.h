@@ -145,9 +145,10 @@ struct latch_packet {
 	uint16_t seq;
 	uint32_t ssrc;
 	uint32_t tick;
-	uint8_t type; // payload type
-	bool verified;
-	bool inside; // came in by an inside port, itself or where its hairpins began
+	uint8_t type;  // payload type
+	bool verified; // by the keys that were signalled last
+	bool old_keys; // by those before: perhaps of the peer before, so it is only ever heard
+	bool inside;   // came in by an inside port, itself or where its hairpins began
 };
 
 // Notes a packet of a source on probation, which may be a new one. A step in sequence of 1..4

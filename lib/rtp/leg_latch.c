@@ -188,7 +188,7 @@ static struct latch_facts facts_of(struct leg *leg, const struct latch_packet *p
 		.same = leg->remote_ip == p->ip && leg->remote_port == p->port,
 		.same_host = leg->remote_ip == p->ip,
 		.follows = learned && stream_follows(leg, p),
-		.late = learned && is_late(leg, p),
+		.late = p->old_keys || (learned && is_late(leg, p)),
 		.quiet = p->tick - leg->last_tick >= ticks_of_ms(g, LATCH_QUIET_MS),
 	};
 	if (f.rank == LATCH_RANK_NONE || leg->latch == LATCH_FIXED)

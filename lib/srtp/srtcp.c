@@ -130,7 +130,9 @@ void srtcp_open(struct crypto *c, struct srtp_op *op, uint64_t now)
 		op->ctx = prev;
 		rtcp_open(c, op);
 		op->ctx = ctx;
-		if (op->status != SRTP_OK && op->status != SRTP_REPLAYED)
+		if (op->status == SRTP_OK)
+			op->status = SRTP_OK_OLD;
+		else if (op->status != SRTP_REPLAYED)
 			op->status = status;
 	}
 	ctx->forged += op->status == SRTP_FORGED;

@@ -99,8 +99,9 @@ _Static_assert(__builtin_offsetof(struct srtp_ctx, stream) == 64, "the head is o
 
 enum srtp_status {
 	SRTP_OK,
-	SRTP_SHORT,    // shorter than header, tag and MKI
-	SRTP_BAD_MKI,  // not the MKI that was signalled
+	SRTP_OK_OLD,  // in: the same, but by the keys before: perhaps not from who has the new ones
+	SRTP_SHORT,   // shorter than header, tag and MKI
+	SRTP_BAD_MKI, // not the MKI that was signalled
 	SRTP_REPLAYED, // seen, or left of the window; out: this number was sent before
 	SRTP_FORGED,   // wrong tag; SRTCP also: the E bit is not as signalled
 	SRTP_EXPIRED,  // the key has done all the packets that it may
@@ -109,7 +110,7 @@ enum srtp_status {
 struct srtp_op {
 	struct srtp_ctx *ctx;
 	uint8_t *data;  // RTP header; out: SRTP_TAILROOM bytes behind the packet are writable
-	uint32_t len;   // of the packet, bytes; on SRTP_OK as it is afterwards
+	uint32_t len;   // of the packet, bytes; on SRTP_OK, SRTP_OK_OLD as it is afterwards
 	uint8_t status; // srtp_status
 	// scratch
 	uint8_t stream, exact;

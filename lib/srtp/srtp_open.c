@@ -191,7 +191,7 @@ static void open_again(struct crypto *c, struct srtp_op *op, uint64_t now)
 	aead_undo(c, op);
 	open_all(c, &old, 1);
 	if (old.status == SRTP_OK || old.status == SRTP_REPLAYED) {
-		op->status = old.status;
+		op->status = old.status == SRTP_OK ? SRTP_OK_OLD : SRTP_REPLAYED;
 		op->len = old.len;
 		op->index = old.index;
 	}

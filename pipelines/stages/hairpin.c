@@ -48,7 +48,7 @@ static uint8_t hairpin_one(struct worker *w, struct rte_mbuf *m)
 		leg->tx_bytes += len;
 	}
 	// Authentic as the next leg's own customer only if both legs are the same customer's.
-	tag->flags &= (uint8_t)~PKT_RTCP;
+	tag->flags &= (uint8_t) ~(PKT_RTCP | PKT_OLD_KEYS);
 	tag->customer = leg->out_customer;
 	return dispatch_leg(w, m, ref);
 }

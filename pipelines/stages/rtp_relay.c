@@ -36,6 +36,11 @@ static uint8_t rtcp_stranger(struct worker *w, struct rte_mbuf *m, struct leg *l
 {
 	if ((muxed ? leg->latch : leg->rtcp_latch) == LATCH_OPEN && source_is_anothers(w, leg, ip))
 		return pkt_drop(m, DROP_IP_SOURCE);
+	// The peer before may be at the same host: its last report says nothing of the new one's port.
+	if (pkt_tag(m)->flags & PKT_OLD_KEYS) {
+		leg->rtcp_refused++;
+		return pkt_drop(m, DROP_RTP_SOURCE);
+	}
 	if (leg_latch_rtcp(leg, ip, port, muxed, from_inside(w, m)) != LATCH_PASS)
 		return pkt_drop(m, DROP_RTP_SOURCE);
 	return STAGE_rtp_send;
@@ -64,6 +69,7 @@ static uint8_t rtp_stranger(struct worker *w, struct rte_mbuf *m, struct leg *le
 			    const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp)
 {
 	const struct rtp_hdr *rtp = (const struct rtp_hdr *)(udp + 1);
+	bool old_keys = pkt_tag(m)->flags & PKT_OLD_KEYS;
 	struct latch_packet p = {
 		.ip = ip->src_addr,
 		.port = udp->src_port,
@@ -71,7 +77,8 @@ static uint8_t rtp_stranger(struct worker *w, struct rte_mbuf *m, struct leg *le
 		.ssrc = rte_be_to_cpu_32(rtp->ssrc),
 		.tick = (uint32_t)(w->now >> TICK_SHIFT),
 		.type = rtp->mpt & 0x7f,
-		.verified = leg_srtp_in(leg) != NULL, // or it would not be here
+		.verified = leg_srtp_in(leg) != NULL && !old_keys, // or it would not be here
+		.old_keys = old_keys,
 		.inside = from_inside(w, m),
 	};
 

@@ -23,8 +23,11 @@ static inline uint8_t open_finish(struct rte_mbuf *m, const struct srtp_op *op)
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
 	uint16_t len = (uint16_t)(op->len + sizeof(*udp));
 
-	if (unlikely(op->status != SRTP_OK))
-		return pkt_drop(m, drop_of[op->status]);
+	if (unlikely(op->status != SRTP_OK)) {
+		if (op->status != SRTP_OK_OLD)
+			return pkt_drop(m, drop_of[op->status]);
+		pkt_tag(m)->flags |= PKT_OLD_KEYS;
+	}
 	udp->dgram_len = rte_cpu_to_be_16(len);
 	m->data_len = (uint16_t)(sizeof(*ip) + len);
 	m->pkt_len = m->data_len;

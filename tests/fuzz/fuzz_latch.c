@@ -59,11 +59,11 @@ static bool same_remote(const struct leg *a, const struct leg *b)
 	       a->latch == b->latch;
 }
 
-// Authentic, and older than what was heard last.
+// Authentic, and older than what was heard last, or of the keys before.
 static bool is_late(const struct leg *was, const struct latch_packet *p)
 {
-	return p->verified && was->latch == LATCH_LEARNED && was->rx.received > 0 &&
-	       p->ssrc == was->rx.ssrc && (int16_t)(p->seq - was->rx.max_ext) <= 0;
+	return p->old_keys || (p->verified && was->latch == LATCH_LEARNED && was->rx.received > 0 &&
+			       p->ssrc == was->rx.ssrc && (int16_t)(p->seq - was->rx.max_ext) <= 0);
 }
 
 static void came_rtp(const struct event *e, uint32_t ip, uint16_t port)
@@ -75,7 +75,8 @@ static void came_rtp(const struct event *e, uint32_t ip, uint16_t port)
 				 .ssrc = e->what >> 6,
 				 .tick = tick,
 				 .type = e->type & 0x7f,
-				 .verified = e->what & 8,
+				 .verified = (e->what & 8) && !(e->type & 128),
+				 .old_keys = (e->what & 8) && (e->type & 128),
 				 .inside = !(e->what & 16)};
 	struct latch_policy policy = leg.guard.policy;
 	struct leg was = leg;

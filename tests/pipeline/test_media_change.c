@@ -234,6 +234,85 @@ static void test_keys(void)
 	stream_free(&s);
 }
 
+// Where the audio and the reports of b go.
+static bool goes_to(struct stream *s, const struct peer *to)
+{
+	struct peer *b = &s->far.peer[1];
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)w.out[0].ip;
+	bool good = true;
+	struct pkt p;
+
+	for (unsigned rtcp = 0; rtcp < 2; rtcp++) {
+		if (rtcp) {
+			struct peer odd = *b;
+			odd.port++;
+			odd.local++;
+			peer_rtcp(&odd, &p);
+		} else {
+			peer_rtp(b, &p, 160);
+		}
+		world_mark(&w);
+		pkt_send(&w, INSIDE, &p, false);
+		world_run(&w);
+		const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)(ip + 1);
+		good = good && w.n_out == 1 && ip->dst_addr == rte_cpu_to_be_32(to->ip) &&
+		       udp->dst_port == rte_cpu_to_be_16((uint16_t)(to->port + rtcp));
+	}
+	return good;
+}
+
+// A call goes on with another peer that has keys of its own: what the one before it sent with the old keys,
+// and sends still, does not make it the peer again.
+static void another_peer(uint32_t ip, uint16_t port, bool late_is_heard)
+{
+	struct stream s;
+	struct pkt late[4];
+
+	stream_make(&s, 0, SRTP_AEAD_128, SRTP_NONE);
+	struct peer *a = &s.far.peer[0], odd;
+	s.spec.side[0].latch.authenticated = true;
+	check(stream_open(&s) == 0 && pass_both(&s) && goes_to(&s, a), "the first peer");
+	odd = *a;
+	odd.port++;
+	odd.local++;
+	for (unsigned i = 0; i < 2; i++) {
+		peer_rtp(a, &late[i], 160);
+		peer_rtcp(&odd, &late[2 + i]);
+	}
+	stream_rekey(&s, 0, SRTP_AES_CM_128_80);
+	a->ip = ip;
+	a->port = port;
+	a->ssrc++;
+	s.spec.side[0].rtp.addr.v4.s_addr = rte_cpu_to_be_32(ip);
+	s.spec.side[0].rtp.port = port;
+	check(stream_change(&s) == 0 && goes_to(&s, a), "another peer, of which nothing is heard");
+	for (unsigned i = 0; i < 2; i++) {
+		world_mark(&w);
+		pkt_send(&w, OUTSIDE, &late[2 * i], false);
+		world_run(&w);
+		check(w.n_out == (i == 0 && late_is_heard), "late %s: %u",
+		      i == 0 ? "audio" : "report", w.n_out);
+		check(goes_to(&s, a), "the other peer after late %s", i == 0 ? "audio" : "reports");
+	}
+	check(pass_both(&s) && goes_to(&s, a), "the other peer speaks");
+	odd = *a;
+	odd.port++;
+	odd.local++;
+	for (unsigned i = 0; i < 2; i++) {
+		world_mark(&w);
+		pkt_send(&w, OUTSIDE, &late[2 * i + 1], false);
+		world_run(&w);
+		check(w.n_out == 0 && drops(&w, DROP_RTP_SOURCE) == 1, "the first one is refused");
+	}
+	peer_rtcp(&odd, &late[0]);
+	world_mark(&w);
+	pkt_send(&w, OUTSIDE, &late[0], false);
+	world_run(&w);
+	check(w.n_out == 1 && goes_to(&s, a), "the other peer's reports");
+	stream_free(&s);
+	bed_tick(11);
+}
+
 // What the old legs' workers still count is not lost, and does not count as loss.
 static void test_figures(void)
 {
@@ -350,6 +429,8 @@ void test_media_change(void)
 	test_hold();
 	test_gates();
 	test_keys();
+	another_peer(IP(203, 0, 113, 80), 4000, false);
+	another_peer(STRANGER, 4400, true);
 	test_figures();
 	bed_close(&w);
 	world_close(&w);

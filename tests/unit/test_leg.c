@@ -18,7 +18,8 @@ struct stream {
 };
 
 static struct leg leg;
-static unsigned ms; // now
+static unsigned ms;   // now
+static bool old_keys; // what is verified is by those of before
 
 static const struct latch_policy plain = {.learn = true, .window_ms = 5000};
 
@@ -34,7 +35,13 @@ static void start(const struct latch_policy *policy, const char *ip, uint16_t po
 static enum latch_verdict from(struct stream *s)
 {
 	uint32_t ip = inet_addr(s->ip), tick = (uint32_t)((uint64_t)ms * TPS / 1000);
-	struct latch_packet p = {ip, htons(s->port), s->seq, s->ssrc, tick, 0, s->verified, false};
+	struct latch_packet p = {.ip = ip,
+				 .port = htons(s->port),
+				 .seq = s->seq,
+				 .ssrc = s->ssrc,
+				 .tick = tick,
+				 .verified = s->verified && !old_keys,
+				 .old_keys = s->verified && old_keys};
 	enum latch_verdict v = LATCH_PASS;
 
 	if (!leg_latched(&leg, ip, p.port))
@@ -248,6 +255,33 @@ Test(leg_latch, late_packets_move_nothing_back)
 	wifi.seq = lte.seq;
 	cr_expect_eq(from(&wifi), LATCH_PASS);
 	cr_expect(is_at("198.51.100.8", 4000));
+}
+
+// What the peer before sent, or sends still, when the call goes on with another that has keys of its own.
+Test(leg_latch, old_keys_teach_nothing)
+{
+	static const char *const at[] = {"192.0.2.77", "198.51.100.8", "192.168.1.20"};
+	struct latch_policy srtp = plain;
+	struct stream before = phone;
+
+	srtp.authenticated = before.verified = true;
+	for (unsigned i = 0; i < 3;
+	     i++) { // another host, a port of the same, somebody behind a NAT
+		struct stream now = {i == 2 ? "192.0.2.78" : at[i], 5000, 0xcccc, 1, true};
+		start(&srtp, at[i], 5000);
+		old_keys = true;
+		unsigned heard = speak(&before, 2900);
+		cr_expect(i == 0 ? heard == 0 : heard > 100, "%s: %u", at[i], heard);
+		cr_expect(leg.latch == LATCH_OPEN && leg.out_ip == inet_addr(at[i]) &&
+			  leg.out_port == htons(5000));
+		old_keys = false;
+		cr_expect_eq(from(&now), LATCH_PASS);
+		cr_expect(is_at(now.ip, 5000));
+		old_keys = true;
+		cr_expect_eq(speak(&before, 1000), 0, "%s: the new one is there", at[i]);
+		old_keys = false;
+		cr_expect(is_at(now.ip, 5000));
+	}
 }
 
 Test(leg_latch, asymmetric_sends_as_signalled)

@@ -192,9 +192,14 @@ Test(srtp, change_of_keys)
 		cr_assert_eq(seal_seq(c, out2, 9, (uint16_t)200000, p, &len), SRTP_OK);
 		cr_assert_eq(open_one(c, in2, p, &len), SRTP_OK);
 		cr_assert_eq(in2->stream[0].top, 200000u);
+		uint32_t report = len = rtcp_make(&r, p, 9, 3);
+		cr_assert_eq(rtcp_seal_one(c, out, p, &len), SRTP_OK);
+		cr_assert_eq(rtcp_open_one(c, in2, p, &len), SRTP_OK_OLD);
+		cr_assert_eq(len, report);
 		struct srtp_op op = {.ctx = in2, .data = late[0], .len = late_len[0]};
 		srtp_open_burst(c, &op, 1, 99);
-		cr_assert_eq(op.status, SRTP_OK);
+		cr_assert_eq(op.status, SRTP_OK_OLD);
+		cr_assert_eq(op.len, late_len[0] - srtp_suites[a.suite].tag_len);
 		op = (struct srtp_op){.ctx = in2, .data = late[1], .len = late_len[1]};
 		srtp_open_burst(c, &op, 1, 100);
 		cr_assert_neq(op.status, SRTP_OK);
