@@ -4,13 +4,16 @@
 #include "test_record_util.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OPEN_CALLS 20
@@ -128,6 +131,46 @@ static struct live_slot *file_of_slots(const struct place *p, unsigned n, struct
 	return l->slot;
 }
 
+// A call that had ended, and yesterday's file with its line, which may be cut off. Is it in
+// today's?
+static bool written_again(const struct place *p, const char *end)
+{
+	char path[600];
+	time_t yesterday = time(NULL) - 86400;
+	struct tm tm;
+	struct live l;
+	struct live_slot *slot = file_of_slots(p, 1, &l);
+
+	gmtime_r(&yesterday, &tm);
+	slot->uid = 0x1234;
+	strcpy(slot->call_id, "late");
+	slot->state = LIVE_ENDED;
+	live_close(&l, false);
+	cr_assert_eq(mkdir(p->json, 0750), 0);
+	snprintf(path, sizeof(path), "%s/call-records-%04d-%02d-%02d.jsonl", p->json,
+		 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+	FILE *f = fopen(path, "w");
+	fprintf(f, "{\"uid\":\"%016x\",\"call_id\":\"la%s", 0x1234, end);
+	fclose(f);
+	struct records *r = place_open(p);
+	records_close(r);
+	char *text = file_read(json_file(p));
+	bool found = strstr(text, "\"call_id\":\"late\"") != NULL;
+	free(text);
+	return found;
+}
+
+Test(record_crash, a_line_that_was_cut_off_yesterday_is_no_record)
+{
+	struct place p = place_make();
+
+	cr_expect(written_again(&p, ""));
+	place_remove(&p);
+	p = place_make();
+	cr_expect_not(written_again(&p, "te\"}\n"), "a whole one is not written again");
+	place_remove(&p);
+}
+
 Test(record_crash, hostile_slots, .timeout = 60)
 {
 	struct place p = place_make();
@@ -205,5 +248,42 @@ Test(record_crash, fewer_calls_than_before)
 	struct records *r = place_open(&p); // wants fewer
 	records_close(r);
 	cr_expect_eq(lines(&p, NULL), 3000);
+	place_remove(&p);
+}
+
+struct waiter {
+	const struct place *p;
+	struct live l;
+	int rc;
+};
+
+static void *wait_for_it(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->rc = live_open(&w->l, w->p->live, 1, NULL);
+	return NULL;
+}
+
+// Whoever ends removes the file that another waits for.
+Test(record_crash, who_waits_gets_a_file_that_is_there)
+{
+	struct place p = place_make();
+	struct waiter w = {.p = &p};
+	struct live l;
+	struct stat there, its;
+	pthread_t thread;
+
+	file_of_slots(&p, 1, &l);
+	cr_assert_eq(pthread_create(&thread, NULL, wait_for_it, &w), 0);
+	usleep(250000);
+	live_close(&l, true);
+	pthread_join(thread, NULL);
+	cr_assert_eq(w.rc, 0);
+	cr_assert_eq(stat(p.live, &there), 0, "it has a file of its own");
+	cr_assert_eq(fstat(w.l.fd, &its), 0);
+	cr_expect_eq(its.st_ino, there.st_ino);
+	cr_expect_eq(live_open(&l, p.live, 1, NULL), -EBUSY, "and its lock holds");
+	live_close(&w.l, true);
 	place_remove(&p);
 }

@@ -200,7 +200,8 @@ static bool is_there(const char *tail, const struct live_slot *c)
 	char uid[RECORD_UID_LEN], key[RECORD_UID_LEN + 16];
 
 	snprintf(key, sizeof(key), "{\"uid\":\"%s\"", record_uid(c, uid));
-	return tail != NULL && strstr(tail, key) != NULL;
+	const char *line = tail != NULL ? strstr(tail, key) : NULL;
+	return line != NULL && strchr(line, '\n') != NULL; // or it was cut off
 }
 
 static int lines_make(struct json_sink *s, struct live_slot *const slot[], unsigned n, bool again,

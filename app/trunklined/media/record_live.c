@@ -29,6 +29,13 @@ static size_t live_size(uint32_t slots)
 	return HEAD_SIZE + (size_t)slots * sizeof(struct live_slot);
 }
 
+static int live_busy(const struct live *l, struct err *err)
+{
+	return err_set(err, -EBUSY,
+		       "%s: another trunklined uses it; each needs a records.live of its own",
+		       l->path);
+}
+
 // 0: locked. Whoever starts while another ends waits a moment.
 static int live_lock(const struct live *l, struct err *err)
 {
@@ -39,17 +46,32 @@ static int live_lock(const struct live *l, struct err *err)
 			return err_set(err, -errno, "%s: %s", l->path, strerror(errno));
 		nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
 	}
-	return err_set(err, -EBUSY,
-		       "%s: another trunklined uses it; each needs a records.live of its own",
-		       l->path);
+	return live_busy(l, err);
 }
 
+static bool is_at_path(const struct live *l)
+{
+	struct stat ours, there;
+
+	return fstat(l->fd, &ours) == 0 && lstat(l->path, &there) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+// Who had the lock may have removed the file or moved it aside meanwhile: then there is another to
+// lock.
 static int file_open(struct live *l, struct err *err)
 {
-	l->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (l->fd < 0)
-		return err_set(err, -errno, "%s: %s", l->path, strerror(errno));
-	return live_lock(l, err);
+	for (int i = 0; i < 10; i++) {
+		l->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+		if (l->fd < 0)
+			return err_set(err, -errno, "%s: %s", l->path, strerror(errno));
+		int rc = live_lock(l, err);
+		if (rc < 0 || is_at_path(l))
+			return rc;
+		close(l->fd);
+	}
+	l->fd = -1;
+	return live_busy(l, err);
 }
 
 static int head_write(const struct live *l, struct err *err)
