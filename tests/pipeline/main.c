@@ -12,10 +12,10 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } suites_of_tests[] = {
-	{"customers", test_customers}, {"calls", test_calls}, {"attack", test_attack},
-	{"size", test_size},           {"wire", test_wire},   {"workers", test_workers},
-	{"punt", test_punt},           {"srtp", test_srtp},   {"media", test_media},
-	{"change", test_media_change},
+	{"customers", test_customers}, {"calls", test_calls},         {"attack", test_attack},
+	{"size", test_size},           {"wire", test_wire},           {"workers", test_workers},
+	{"punt", test_punt},           {"srtp", test_srtp},           {"media", test_media},
+	{"change", test_media_change}, {"recording", test_recording},
 };
 
 int main(int argc, char **argv)

@@ -174,3 +174,4 @@ void test_srtp(void);         // test_srtp.c: SRTP legs, with libsrtp2 as their 
 void test_media(void);        // test_media.c: the media engine's ports and timers
 void test_media_change(void); // test_media_change.c: what a change keeps
 void test_punt(void);         // test_punt.c: to the kernel
+void test_recording(void);    // test_recording.c: pcap files

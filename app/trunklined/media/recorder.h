@@ -19,8 +19,10 @@ int recorder_open(struct control *ctl, const char *dir, struct recorder **out, s
 // Ends recordings that are under way. The workers have stopped. NULL is fine.
 void recorder_close(struct recorder *r);
 
-// A file is there from now on. Its name is made of the call's ID, with what no file name should have
-// replaced, and of the time. -ENFILE with 65,535 recordings at once, or what open() says.
+// A file will be there within a second, made by the thread, so that nobody here waits for a disk;
+// the log says if that fails. Its name is made of the call's ID, with what no file name should
+// have replaced, and of the time. -ENFILE with 65,535 recordings at once, or what access() says
+// of dir.
 int recording_start(struct recorder *r, const char *call_id, struct recording **out,
 		    struct err *err);
 // For leg.record, together with LEG_RECORD.
