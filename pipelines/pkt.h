@@ -23,6 +23,11 @@ enum pkt_flag {
 	PKT_OLD_KEYS = 1 << 7, // SRTP opened it by the keys that its leg had before
 };
 
+// RFC 792, for cold.icmp_type and icmp_code.
+#define ICMP_UNREACHABLE 3
+#define ICMP_FRAG_NEEDED 4
+#define ICMP_TIME_EXCEEDED 11
+
 // The first line's part. obj is what the next stage works on: an SA, a leg, or a nexthop. It is a
 // pointer under RCU: never kept across a worker's loop (a packet that is handed over carries a slot).
 struct pkt_tag {

@@ -23,7 +23,8 @@ static void ethernet_restore(struct worker *w, struct rte_mbuf *m, uint8_t port)
 }
 
 // The kernel answers whoever the source is, and trusts its own answers into tunnels: what comes in
-// the clear must not come from behind one.
+// the clear must not come from behind one. Nor may what comes from outside say that it is from inside, whom
+// services may trust (control.ng_allow): the kernel would look at neither.
 static bool source_is_spoofed(struct worker *w, struct rte_mbuf *m)
 {
 	const struct rte_ether_hdr *eth =
@@ -31,9 +32,17 @@ static bool source_is_spoofed(struct worker *w, struct rte_mbuf *m)
 
 	if (pkt_tag(m)->flags & (PKT_FROM_TUNNEL | PKT_OURS))
 		return false;
-	return eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
-	       m->data_len >= sizeof(struct rte_ipv4_hdr) &&
-	       tunnel_to(w->plane, pkt_ip(m)->src_addr) != 0;
+	if (eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4) ||
+	    m->data_len < sizeof(struct rte_ipv4_hdr))
+		return false;
+	const struct nexthop *nh =
+		nexthop_get(w->plane, route_lookup(w->plane, pkt_ip(m)->src_addr));
+	if (nh == NULL)
+		return false;
+	if (nh->kind == NH_TUNNEL)
+		return true;
+	return (nh->kind == NH_ADJACENCY || nh->kind == NH_UNRESOLVED) &&
+	       w->plane->port[nh->port].inside && !w->plane->port[pkt_port(m)].inside;
 }
 
 // The source's limit; NULL: it has none. *known says which half of the port's rate it uses.

@@ -4,12 +4,24 @@
 #include "adjacency.h"
 #include "ip/ip.h"
 
+// Our address at the port where the packet came in. What tells of the path's MTU has to be believed, though: our own
+// kernel drops what comes from itself, and a tunnel's selectors need not let any but the packet's destination speak.
+static uint32_t source_of(const struct worker *w, struct rte_mbuf *m)
+{
+	const struct pkt_cold *cold = pkt_cold(m);
+
+	if (cold->icmp_type == ICMP_UNREACHABLE && cold->icmp_code == ICMP_FRAG_NEEDED &&
+	    (pkt_tag(m)->flags & (PKT_OURS | PKT_FROM_TUNNEL)))
+		return pkt_ip(m)->dst_addr;
+	return w->plane->port[pkt_port(m)].ip;
+}
+
 static uint8_t icmp_one(struct worker *w, struct rte_mbuf *m)
 {
 	const struct pkt_cold *cold = pkt_cold(m);
 	struct pkt_tag *tag = pkt_tag(m);
 	uint8_t error[ICMP_ERROR_MAX];
-	uint32_t src = w->plane->port[pkt_port(m)].ip;
+	uint32_t src = source_of(w, m);
 
 	if (src == 0 || !event_admit(&w->icmp_limit, w->now)) {
 		w->drops[DROP_ICMP_LIMIT]++;

@@ -4,10 +4,6 @@
 #include "adjacency.h"
 #include "ip/ip.h"
 
-#define ICMP_UNREACHABLE 3
-#define ICMP_FRAG_NEEDED 4
-#define ICMP_TIME_EXCEEDED 11
-
 static uint8_t too_big(struct rte_mbuf *m, const struct nexthop *nh)
 {
 	struct pkt_cold *cold = pkt_cold(m);

@@ -35,8 +35,8 @@ static uint8_t too_big(struct rte_mbuf *m, struct sa_out *sa, uint16_t mtu)
 	cold->mtu = inner_mtu(sa, mtu);
 	if (pkt_ip(m)->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) {
 		cold->mtu = cold->mtu < FRAG_MTU_MIN ? FRAG_MTU_MIN : cold->mtu;
-		cold->icmp_type = 3;
-		cold->icmp_code = 4;
+		cold->icmp_type = ICMP_UNREACHABLE;
+		cold->icmp_code = ICMP_FRAG_NEEDED;
 		cold->drop = DROP_TOO_BIG;
 		return STAGE_icmp;
 	}

@@ -121,6 +121,10 @@ static void plain(struct world *w)
 				      w->out[0].kind == OUT_TUNNEL && w->out[0].customer == ACME
 			 : drops_all(w) == 0 && w->n_out == 2,
 		      "out of the tunnel into a narrow link, DF %u: %u out", df, w->n_out);
+		if (df) // by the tunnel's selectors, and as who the sender speaks to
+			check(((const struct rte_ipv4_hdr *)w->out[0].ip)->src_addr ==
+				      rte_cpu_to_be_32(PLATFORM),
+			      "the error comes from where the packet went");
 		world_mark(w);
 		udp_make(&p, STRANGER, 4000, MEDIA_A, 15000, rtp, sizeof(rtp));
 		p.ip[6] = df ? DF : 0;

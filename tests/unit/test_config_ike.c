@@ -72,7 +72,7 @@ Test(config_ike, defaults)
 {
 	config_lab_write(
 		"customers.d/initech.yaml", 0644,
-		"name: initech\ntier: none\ngateway: 203.0.113.99\n"
+		"name: initech\ntier: none\ngateway: 203.0.113.199\n"
 		"domain: [203.0.114.0/25, 203.0.114.128/25]\n"
 		"allow: [198.18.22.0/24 udp, 198.18.22.0/23, 198.18.22.7, 198.18.30.0/24]\n"
 		"ike: {}\n");
@@ -82,7 +82,7 @@ Test(config_ike, defaults)
 	cr_expect_str_eq(ike->psk_file, "customers.d/initech.psk");
 	cr_expect_str_eq(addr(&ike->local), "198.18.10.1");
 	cr_expect_str_eq(ike->local_id, "198.18.10.1");
-	cr_expect_str_eq(ike->remote_id, "203.0.113.99");
+	cr_expect_str_eq(ike->remote_id, "203.0.113.199");
 	cr_expect(!ike->initiate && !ike->encap && ike->mobike);
 	cr_expect_eq(ike->rekey, 14400);
 	cr_expect_eq(ike->child_rekey, 3600);
@@ -107,7 +107,7 @@ Test(config_ike, defaults_of_each_version)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		char text[512];
 		snprintf(text, sizeof(text),
-			 "name: initech\ntier: none\ngateway: 203.0.113.99\n"
+			 "name: initech\ntier: none\ngateway: 203.0.113.199\n"
 			 "domain: [203.0.114.0/25]\nike: { version: %s }\n",
 			 cases[i].version);
 		config_lab_write("customers.d/initech.yaml", 0644, text);

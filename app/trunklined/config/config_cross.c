@@ -11,7 +11,7 @@
 // Something of a customer that must be unlike others.
 struct item {
 	unsigned customer, index; // index: into its domain or SAs
-	bool out;                 // of keys: key_out
+	bool out;                 // of keys: key_out; of prefixes: a gateway
 	const void *p;
 	size_t len;
 };
@@ -80,6 +80,11 @@ static int names_check(struct config_build *b)
 	return 0;
 }
 
+static const char *gateway_key(const struct item *x)
+{
+	return x->index == UINT32_MAX ? "gateway" : KEY("sas[%u].peer", x->index);
+}
+
 // Gateways: one customer's each, and not another customer's SA's peer.
 static int gateways_check(struct config_build *b)
 {
@@ -107,8 +112,7 @@ static int gateways_check(struct config_build *b)
 			continue;
 		char text[INET_ADDRSTRLEN];
 		inet_ntop(AF_INET, x->p, text, sizeof(text));
-		mistake(file_of(b, x),
-			x->index == UINT32_MAX ? "gateway" : KEY("sas[%u].peer", x->index),
+		mistake(file_of(b, x), gateway_key(x),
 			"%s is already %s's; two customers cannot share a gateway", text,
 			who(b, y->customer));
 	}
@@ -125,7 +129,7 @@ static int item_cmp_prefix(const void *pa, const void *pb)
 		return ax < ay ? -1 : 1;
 	if (x->len != y->len)
 		return x->len < y->len ? -1 : 1;
-	return order(a, b);
+	return a->out != b->out ? (a->out ? 1 : -1) : order(a, b);
 }
 
 static void domain_clash(struct config_build *b, const struct item *x, const struct item *y)
@@ -158,6 +162,16 @@ static void domains_sweep(struct config_build *b, struct item *items, size_t n)
 		const struct ip_prefix *p = items[i].p;
 		while (depth > 0 && !ip_prefix_contains(stack[depth - 1]->p, &p->addr))
 			depth--;
+		if (items[i].out) { // its ESP would go into the tunnel that it makes
+			if (depth > 0)
+				mistake(file_of(b, &items[i]), gateway_key(&items[i]),
+					"%s lies in %s, of %s's domain; a domain is reached "
+					"through "
+					"its tunnel, so leave gateways out of it",
+					IP_STR(&p->addr), PREFIX_STR(stack[depth - 1]->p),
+					who(b, stack[depth - 1]->customer));
+			continue;
+		}
 		const struct item *clash = NULL;
 		for (size_t j = 0; j < depth; j++) {
 			const struct ip_prefix *q = stack[j]->p;
@@ -173,25 +187,49 @@ static void domains_sweep(struct config_build *b, struct item *items, size_t n)
 	}
 }
 
+static void gateway_add(struct item *item, struct ip_prefix *host, unsigned customer,
+			unsigned index, const struct ip_addr *a)
+{
+	*host = (struct ip_prefix){.addr = *a, .len = 32};
+	*item = (struct item){customer, index, true, host, sizeof(*host)};
+}
+
+// Networks: one customer's each, and no gateway in them.
 static int domains_check(struct config_build *b)
 {
 	const struct config *c = b->c;
-	size_t most = 0, n = 0;
+	size_t most = c->n_customers, n = 0;
 	for (unsigned i = 0; i < c->n_customers; i++)
-		most += c->customers[i].n_domain;
+		most += c->customers[i].n_domain + c->customers[i].n_sas;
 	struct item *items = items_new(most);
-	if (items == NULL)
+	struct ip_prefix *host = calloc(most + 1, sizeof(*host));
+	if (items == NULL || host == NULL) {
+		free(items);
+		free(host);
 		return -ENOMEM;
+	}
 	for (unsigned i = 0; i < c->n_customers; i++) {
-		for (unsigned j = 0; j < c->customers[i].n_domain; j++) {
-			const struct ip_prefix *p = &c->customers[i].domain[j];
-			if (p->addr.family == AF_INET)
-				items[n++] = (struct item){i, j, false, p, sizeof(*p)};
+		const struct config_customer *k = &c->customers[i];
+		for (unsigned j = 0; j < k->n_domain; j++)
+			if (k->domain[j].addr.family == AF_INET)
+				items[n++] = (struct item){i, j, false, &k->domain[j],
+							   sizeof(k->domain[j])};
+		if (k->gateway.family == AF_INET) {
+			gateway_add(&items[n], &host[n], i, UINT32_MAX, &k->gateway);
+			n++;
+		}
+		for (unsigned j = 0; j < k->n_sas; j++) {
+			const struct ip_addr *peer = &k->sas[j].peer.addr;
+			if (peer->family != AF_INET || ip_addr_equal(peer, &k->gateway))
+				continue;
+			gateway_add(&items[n], &host[n], i, j, peer);
+			n++;
 		}
 	}
 	qsort(items, n, sizeof(*items), item_cmp_prefix);
 	domains_sweep(b, items, n);
 	free(items);
+	free(host);
 	return 0;
 }
 
