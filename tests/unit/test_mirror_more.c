@@ -94,6 +94,38 @@ Test(mirror, complete_read_sweeps)
 	mirror_core_free(world.core);
 }
 
+static unsigned n_tunnels;
+static uint32_t tunnel_last;
+
+static void tunnel_count(void *ctx, uint32_t dst, uint8_t len)
+{
+	(void)ctx;
+	(void)len;
+	n_tunnels++;
+	tunnel_last = dst;
+}
+
+Test(mirror, complete_read_misses_tunnels)
+{
+	start();
+	struct nl_route r = route_of("203.0.113.0", 24, OUT, NULL);
+	r.protocol = MIRROR_RTPROT;
+	r.metric = NL_ROUTE_METRIC;
+	mirror_core_tunnel_add(world.core, ip("203.0.113.0"), 24, 7);
+	mirror_core_tunnel_add(world.core, ip("198.51.100.0"), 24, 7);
+	mirror_core_sync_begin(world.core);
+	mirror_core_route(world.core, &r, false);
+	mirror_core_sync_end(world.core);
+	mirror_core_tunnels(world.core, true, tunnel_count, NULL);
+	cr_expect_eq(n_tunnels, 1);
+	cr_expect_eq(tunnel_last, ip("198.51.100.0"));
+	mirror_core_sync_begin(world.core);
+	mirror_core_sync_end(world.core);
+	mirror_core_tunnels(world.core, true, tunnel_count, NULL);
+	cr_expect_eq(n_tunnels, 3);
+	mirror_core_free(world.core);
+}
+
 Test(mirror, full_tables)
 {
 	struct mirror_stats st;

@@ -5,52 +5,29 @@
 //
 //   ip(8) ──► kernel ──netlink──► mirror ──► plane.lpm, plane.nexthop
 //                └── TAP outside, TAP inside ◄──► rings (this program is the only worker)
+#include "test_mirror_netns.h"
+
 #include "base/log.h"
-#include "edge/defer.h"
-#include "edge/device.h"
-#include "edge/mirror.h"
 #include "edge/tap.h"
 #include "pkt.h"
 #include "stage.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <event2/event.h>
 #include <rte_arp.h>
-#include <rte_ethdev.h>
 #include <rte_ip.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #define SKIP 77
 
-static unsigned failures, checks;
-
-#define CHECK(what, ...)                                                           \
-	do {                                                                       \
-		checks++;                                                          \
-		if (!(what)) {                                                     \
-			failures++;                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
-		}                                                                  \
-	} while (0)
-
-struct world {
-	struct plane *plane;
-	struct event_base *base;
-	struct devices *devices;
-	struct defer *defer;
-	struct mirror *mirror;
-	struct tap *tap[2];
-	unsigned locals;
-};
+unsigned failures, checks;
 
 static unsigned cpus[] = {0};
 
-static struct ip_prefix prefix(const char *addr, uint8_t len)
+struct ip_prefix prefix(const char *addr, uint8_t len)
 {
 	struct ip_prefix p = {.len = len, .addr.family = AF_INET};
 
@@ -58,7 +35,7 @@ static struct ip_prefix prefix(const char *addr, uint8_t len)
 	return p;
 }
 
-static void run(const char *command)
+void run(const char *command)
 {
 	if (system(command) != 0) {
 		fprintf(stderr, "failed: %s\n", command);
@@ -66,8 +43,7 @@ static void run(const char *command)
 	}
 }
 
-// Lets the control loop and the only worker live for a while.
-static void live(struct world *w, unsigned ms)
+void live(struct world *w, unsigned ms)
 {
 	for (unsigned i = 0; i < ms; i++) {
 		event_base_loop(w->base, EVLOOP_NONBLOCK);
@@ -76,7 +52,7 @@ static void live(struct world *w, unsigned ms)
 	}
 }
 
-static const struct nexthop *way(struct world *w, const char *dst)
+const struct nexthop *way(struct world *w, const char *dst)
 {
 	uint32_t index = 0;
 
@@ -227,8 +203,7 @@ static void test_neighbours(struct world *w)
 	CHECK(defer_poll(w->defer) == 0);
 }
 
-// The next frame that the kernel sends on a port.
-static struct rte_mbuf *from_kernel(struct world *w, unsigned port)
+struct rte_mbuf *from_kernel(struct world *w, unsigned port)
 {
 	void *m = NULL;
 
@@ -237,7 +212,7 @@ static struct rte_mbuf *from_kernel(struct world *w, unsigned port)
 	return m;
 }
 
-static void drain(struct world *w)
+void drain(struct world *w)
 {
 	void *m = NULL;
 
@@ -327,24 +302,6 @@ static void test_tunnels(struct world *w)
 	run("! ip route show proto 200 | grep -q 100.99");
 }
 
-static void test_link(struct world *w)
-{
-	struct mirror_stats st;
-
-	CHECK(tap_carrier(w->tap[0], false) == 0);
-	run("ip link show dev outside | grep -q NO-CARRIER");
-	CHECK(tap_carrier(w->tap[0], true) == 0);
-	run("ip link set outside down"); // takes its routes along without a word
-	live(w, 150);
-	CHECK(way(w, "198.18.10.8")->kind == NH_NONE);
-	CHECK(way(w, "203.0.113.5")->kind == NH_NONE);
-	run("ip link set outside up");
-	live(w, 150);
-	CHECK(way(w, "198.18.10.8")->kind == NH_UNRESOLVED);
-	mirror_stats(w->mirror, &st);
-	CHECK(st.resyncs >= 2);
-}
-
 // More news than the socket holds: nothing may be missing in the end.
 static void test_overrun(struct world *w)
 {
@@ -432,7 +389,7 @@ int main(int argc, char **argv)
 	test_resolution(&w);
 	test_vlan(&w);
 	test_tunnels(&w);
-	test_link(&w);
+	test_silent(&w);
 	test_name_taken(&w);
 	test_overrun(&w);
 	struct ip_prefix left = prefix("100.98.0.0", 16);

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "mirror_priv.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <linux/rtnetlink.h>
@@ -130,7 +129,7 @@ static int message(const struct nlmsghdr *msg, void *mirror)
 	return MNL_CB_OK;
 }
 
-static void batch_end(struct mirror *m)
+void mirror_batch_end(struct mirror *m)
 {
 	if (mirror_core_commit(m->core))
 		mirror_publish(m);
@@ -149,8 +148,10 @@ static int resync(struct mirror *m)
 		if (rc == 0)
 			rc = nl_dump(&m->requests, RTM_GETNEIGH, message, m);
 	}
-	if (rc == 0)
+	if (rc == 0) {
 		mirror_core_sync_end(m->core);
+		mirror_tunnels_restore(m);
+	}
 	m->resync_due = rc != 0;
 	if (mirror_core_commit(m->core))
 		mirror_publish(m);
@@ -198,7 +199,7 @@ static void events_read(struct mirror *m)
 		log_info("mirror: the kernel had more news than could wait; reading all again");
 		resync_schedule(m);
 	}
-	batch_end(m);
+	mirror_batch_end(m);
 }
 
 static void resync_tick(evutil_socket_t fd, short what, void *mirror)
@@ -229,106 +230,6 @@ static void tick(evutil_socket_t fd, short what, void *mirror)
 	(void)fd;
 	(void)what;
 	mirror_core_refresh(m->core, ++m->ticks % STALE_TICKS == 0);
-}
-
-// ---- tunnels ----
-
-static int prefix_check(const struct ip_prefix *prefix, struct err *err)
-{
-	if (prefix->addr.family != AF_INET)
-		return err_set(err, -EAFNOSUPPORT, "only IPv4 can be routed into a tunnel");
-	return 0;
-}
-
-int mirror_tunnel_add(struct mirror *m, const struct ip_prefix *prefix, uint16_t customer,
-		      struct err *err)
-{
-	uint32_t dst = prefix->addr.v4.s_addr;
-	char text[IP_PREFIX_STRLEN];
-
-	int rc = prefix_check(prefix, err);
-	if (rc != 0)
-		return rc;
-	rc = mirror_core_tunnel_add(m->core, dst, prefix->len, customer);
-	batch_end(m);
-	if (rc != 0)
-		return err_set(err, rc, "%s: no room in the routing table",
-			       ip_prefix_str(prefix, text));
-	if (m->tunnel_ifindex == 0)
-		return 0;
-	rc = nl_route_change(&m->requests, true, dst, prefix->len, m->tunnel_ifindex,
-			     MIRROR_RTPROT);
-	if (rc != 0 && rc != -EEXIST) // the data path has it; only others don't learn of it
-		log_warn("route %s into the tunnel: kernel: %s", ip_prefix_str(prefix, text),
-			 strerror(-rc));
-	return 0;
-}
-
-int mirror_tunnel_del(struct mirror *m, const struct ip_prefix *prefix, struct err *err)
-{
-	char text[IP_PREFIX_STRLEN];
-
-	int rc = prefix_check(prefix, err);
-	if (rc != 0)
-		return rc;
-	rc = mirror_core_tunnel_del(m->core, prefix->addr.v4.s_addr, prefix->len);
-	batch_end(m);
-	if (rc != 0)
-		return err_set(err, rc, "%s is not routed into a tunnel",
-			       ip_prefix_str(prefix, text));
-	if (m->tunnel_ifindex != 0)
-		nl_route_change(&m->requests, false, prefix->addr.v4.s_addr, prefix->len,
-				m->tunnel_ifindex, MIRROR_RTPROT);
-	return 0;
-}
-
-struct stale {
-	unsigned n, room;
-	struct nl_route *route;
-};
-
-static int stale_note(const struct nlmsghdr *msg, void *ctx)
-{
-	struct stale *s = ctx;
-	struct nl_route r;
-
-	if (msg->nlmsg_type != RTM_NEWROUTE || nl_route_parse(msg, &r) != 0 ||
-	    r.protocol != MIRROR_RTPROT || r.table != RT_TABLE_MAIN || r.n_hops == 0)
-		return MNL_CB_OK;
-	if (s->n == s->room) {
-		unsigned room = s->room * 2 + 64;
-		struct nl_route *more = realloc(s->route, room * sizeof(*more));
-		if (more == NULL)
-			return MNL_CB_OK;
-		s->route = more;
-		s->room = room;
-	}
-	s->route[s->n++] = r;
-	return MNL_CB_OK;
-}
-
-// Routes that a run which was killed left behind on interfaces of our names.
-static void stale_remove(struct mirror *m)
-{
-	struct stale s = {0};
-
-	nl_dump(&m->requests, RTM_GETROUTE, stale_note, &s);
-	for (unsigned i = 0; i < s.n; i++)
-		for (unsigned p = 0; p < m->plane->n_ports; p++)
-			if (s.route[i].hop[0].ifindex == m->ifindex[p])
-				nl_route_change(&m->requests, false, s.route[i].dst, s.route[i].len,
-						m->ifindex[p], MIRROR_RTPROT);
-	if (s.n > 0)
-		log_info("mirror: %u routes of an earlier run were in the kernel", s.n);
-	free(s.route);
-}
-
-static void tunnel_withdraw(void *mirror, uint32_t dst, uint8_t len)
-{
-	struct mirror *m = mirror;
-
-	if (m->tunnel_ifindex != 0)
-		nl_route_change(&m->requests, false, dst, len, m->tunnel_ifindex, MIRROR_RTPROT);
 }
 
 // ---- life ----
@@ -406,7 +307,7 @@ static int mirror_make(struct mirror *m, struct event_base *base, struct err *er
 		rc = timers_make(m, base, err);
 	if (rc != 0)
 		return rc;
-	stale_remove(m);
+	mirror_stale_remove(m);
 	rc = resync(m);
 	return rc == 0 ? 0 : err_set(err, rc, "reading routes: %s", strerror(-rc));
 }
@@ -441,8 +342,7 @@ void mirror_close(struct mirror *m)
 {
 	if (m == NULL)
 		return;
-	if (m->core != NULL && m->requests.sock != NULL)
-		mirror_core_tunnels(m->core, tunnel_withdraw, m);
+	mirror_tunnels_withdraw(m);
 	event_drop(m->readable);
 	event_drop(m->answered);
 	event_drop(m->timer);

@@ -99,11 +99,11 @@ static bool cand_is(const struct cand *x, enum source source, uint32_t metric)
 	return x != NULL && x->source == source && x->metric == metric;
 }
 
-static const struct cand *cand_find(const struct mirror_core *c, uint32_t dst, uint8_t len,
-				    enum source source, uint32_t metric)
+static struct cand *cand_find(const struct mirror_core *c, uint32_t dst, uint8_t len,
+			      enum source source, uint32_t metric)
 {
 	struct prefix *p = prefix_find(c, dst, len);
-	const struct cand *x = p != NULL ? *cand_at(p, source, metric) : NULL;
+	struct cand *x = p != NULL ? *cand_at(p, source, metric) : NULL;
 
 	return cand_is(x, source, metric) ? x : NULL;
 }
@@ -291,8 +291,6 @@ static bool route_concerns(struct mirror_core *c, const struct nl_route *r)
 {
 	if (r->table != RT_TABLE_MAIN && r->table != RT_TABLE_LOCAL)
 		return false;
-	if (r->protocol == MIRROR_RTPROT) // our own, mirrored into the kernel
-		return false;
 	if (r->tos == 0)
 		return true;
 	if (!c->said_tos) {
@@ -306,7 +304,7 @@ static void route_add(struct mirror_core *c, const struct nl_route *r, enum sour
 {
 	struct cand want = {
 		.source = source, .metric = r->metric, .gen = c->gen, .protocol = r->protocol};
-	const struct cand *have = cand_find(c, r->dst, r->len, source, r->metric);
+	struct cand *have = cand_find(c, r->dst, r->len, source, r->metric);
 	bool ours = route_means(c, r, &want.to);
 
 	// In a complete read, what was there before it has no rank: the first named is the best.
@@ -316,7 +314,7 @@ static void route_add(struct mirror_core *c, const struct nl_route *r, enum sour
 		if (ours && hop_key_equal(&have->to, &want.to)) {
 			want.twice = have->twice;
 		} else { // appended behind the one that we have, or put before it
-			((struct cand *)(uintptr_t)have)->twice = true;
+			have->twice = true;
 			c->wants_sync = c->wants_sync || !c->syncing;
 			return;
 		}
@@ -334,10 +332,23 @@ static void route_add(struct mirror_core *c, const struct nl_route *r, enum sour
 	}
 }
 
+// A complete read finds a tunnel's route in the kernel.
+static void tunnel_hear(struct mirror_core *c, const struct nl_route *r)
+{
+	struct cand *have = cand_find(c, r->dst, r->len, SRC_TUNNEL, 0);
+
+	if (have != NULL && c->syncing && r->table == RT_TABLE_MAIN && r->metric == NL_ROUTE_METRIC)
+		have->gen = c->gen;
+}
+
 void mirror_core_route(struct mirror_core *c, const struct nl_route *r, bool del)
 {
 	enum source source = r->table == RT_TABLE_LOCAL ? SRC_LOCAL : SRC_MAIN;
 
+	if (r->protocol == MIRROR_RTPROT) { // our own, mirrored into the kernel
+		tunnel_hear(c, r);
+		return;
+	}
 	if (r->len > 32 || !route_concerns(c, r))
 		return;
 	if (!del) {

@@ -64,7 +64,7 @@ void mirror_core_routes(const struct mirror_core *c,
 			bool (*fn)(void *ctx, const struct mirror_route *r), void *ctx);
 void mirror_core_neighs(const struct mirror_core *c,
 			bool (*fn)(void *ctx, const struct mirror_neigh *n), void *ctx);
-// Prefixes of tunnels only.
-void mirror_core_tunnels(const struct mirror_core *c,
+// Prefixes of tunnels only; missing: those that the newest complete read did not find in the kernel.
+void mirror_core_tunnels(const struct mirror_core *c, bool missing,
 			 void (*fn)(void *ctx, uint32_t dst, uint8_t len), void *ctx);
 void mirror_core_stats(const struct mirror_core *c, struct mirror_stats *out);

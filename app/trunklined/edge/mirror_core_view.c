@@ -122,6 +122,8 @@ void mirror_core_routes(const struct mirror_core *c,
 }
 
 struct tunnel_view {
+	const struct mirror_core *c;
+	bool missing;
 	void (*fn)(void *ctx, uint32_t dst, uint8_t len);
 	void *ctx;
 };
@@ -132,15 +134,15 @@ static bool tunnel_show(struct table_node *t, void *view)
 	const struct prefix *p = (struct prefix *)t;
 
 	for (const struct cand *x = p->cand; x != NULL; x = x->next)
-		if (x->source == SRC_TUNNEL)
+		if (x->source == SRC_TUNNEL && (!v->missing || x->gen != v->c->gen))
 			v->fn(v->ctx, p->dst, p->len);
 	return true;
 }
 
-void mirror_core_tunnels(const struct mirror_core *c,
+void mirror_core_tunnels(const struct mirror_core *c, bool missing,
 			 void (*fn)(void *ctx, uint32_t dst, uint8_t len), void *ctx)
 {
-	struct tunnel_view v = {fn, ctx};
+	struct tunnel_view v = {c, missing, fn, ctx};
 
 	table_walk(&c->prefixes, tunnel_show, &v);
 }

@@ -42,6 +42,15 @@ struct mirror {
 	uint64_t resyncs, asked_n, asked_limit;
 };
 
+// mirror.c
+void mirror_batch_end(struct mirror *m); // publishes what changed
+
+// mirror_tunnel.c
+void mirror_stale_remove(struct mirror *m); // what a run that was killed left behind on our TAPs
+// After a complete read: with a link or its last address, the kernel drops routes without a word.
+void mirror_tunnels_restore(struct mirror *m);
+void mirror_tunnels_withdraw(struct mirror *m);
+
 // mirror_plane.c
 int mirror_lpm_make(struct mirror *m, struct err *err);
 int mirror_route_set(void *mirror, uint32_t dst, uint8_t len, uint32_t index);

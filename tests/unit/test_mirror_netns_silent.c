@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the kernel changes without saying so of each route.
+#include "edge/tap.h"
+#include "test_mirror_netns.h"
+
+#define TUNNEL_THERE "ip route show proto 200 | grep -q '^100.96.0.0/16 dev outside'"
+
+static void test_link(struct world *w)
+{
+	struct mirror_stats st;
+
+	CHECK(tap_carrier(w->tap[0], false) == 0);
+	run("ip link show dev outside | grep -q NO-CARRIER");
+	CHECK(tap_carrier(w->tap[0], true) == 0);
+	run("ip link set outside down"); // takes its routes along without a word
+	live(w, 150);
+	CHECK(way(w, "198.18.10.8")->kind == NH_NONE);
+	CHECK(way(w, "203.0.113.5")->kind == NH_NONE);
+	run("ip link set outside up");
+	live(w, 150);
+	CHECK(way(w, "198.18.10.8")->kind == NH_UNRESOLVED);
+	mirror_stats(w->mirror, &st);
+	CHECK(st.resyncs >= 2);
+}
+
+// The routes into tunnels go with the link and with its last address, and come back.
+static void test_tunnel_routes(struct world *w)
+{
+	struct ip_prefix domain = prefix("100.96.0.0", 16);
+	struct err err;
+
+	CHECK(mirror_tunnel_add(w->mirror, &domain, 9, &err) == 0);
+	run("ip link set outside down");
+	live(w, 150);
+	run("! " TUNNEL_THERE);
+	CHECK(way(w, "100.96.1.1")->kind == NH_TUNNEL);
+	run("ip link set outside up");
+	live(w, 150);
+	run(TUNNEL_THERE);
+	run("ip addr del 198.18.10.1/24 dev outside; ip addr add 198.18.10.2/24 dev outside");
+	run("! " TUNNEL_THERE);
+	live(w, 150);
+	run(TUNNEL_THERE);
+	run("ip addr replace 198.18.10.1/24 dev outside; ip addr del 198.18.10.2/24 dev outside");
+	live(w, 150);
+	run(TUNNEL_THERE);
+	CHECK(mirror_tunnel_del(w->mirror, &domain, &err) == 0);
+	live(w, 150);
+	run("! " TUNNEL_THERE);
+}
+
+void test_silent(struct world *w)
+{
+	test_link(w);
+	test_tunnel_routes(w);
+}
