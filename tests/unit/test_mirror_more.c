@@ -94,6 +94,123 @@ Test(mirror, complete_read_sweeps)
 	mirror_core_free(world.core);
 }
 
+// ---- several routes with the same prefix and metric ----
+
+static void appended(const char *dst, uint8_t len, int ifindex, const char *gateway)
+{
+	struct nl_route r = route_of(dst, len, ifindex, gateway);
+
+	r.beside = true;
+	mirror_core_route(world.core, &r, false);
+	mirror_core_commit(world.core);
+}
+
+static void replaced(const char *dst, uint8_t len, int ifindex, const char *gateway)
+{
+	struct nl_route r = route_of(dst, len, ifindex, gateway);
+
+	r.replace = true;
+	mirror_core_route(world.core, &r, false);
+	mirror_core_commit(world.core);
+}
+
+Test(mirror, deleted_route_was_not_ours)
+{
+	start();
+	route("0.0.0.0", 0, 99, "192.168.1.1");
+	appended("0.0.0.0", 0, OUT, "192.0.2.9");
+	cr_expect_eq(way("8.8.8.8")->gateway, ip("192.0.2.9"));
+	mirror_core_wants_sync(world.core);
+	unroute("0.0.0.0", 0, 99, "192.168.1.1");
+	cr_expect_eq(way("8.8.8.8")->gateway, ip("192.0.2.9"));
+	cr_expect(mirror_core_wants_sync(world.core));
+	mirror_core_free(world.core);
+}
+
+// Nor has it to be one that was known to be there.
+Test(mirror, deleted_route_was_another)
+{
+	start();
+	route("198.51.100.0", 24, OUT, "192.0.2.1");
+	unroute("198.51.100.0", 24, OUT, "192.0.2.2");
+	cr_expect_eq(way("198.51.100.1")->gateway, ip("192.0.2.1"));
+	cr_expect(mirror_core_wants_sync(world.core));
+	unroute("198.51.100.0", 24, OUT, "192.0.2.1");
+	cr_expect_eq(way("198.51.100.1")->kind, NH_NONE);
+	cr_expect(!mirror_core_wants_sync(world.core));
+	mirror_core_free(world.core);
+}
+
+Test(mirror, first_of_two_replaced_and_deleted)
+{
+	start();
+	route("198.51.100.0", 24, OUT, "192.0.2.1");
+	appended("198.51.100.0", 24, OUT, "192.0.2.2");
+	mirror_core_wants_sync(world.core);
+	replaced("198.51.100.0", 24, OUT, "192.0.2.3");
+	cr_expect_eq(way("198.51.100.1")->gateway, ip("192.0.2.3"));
+	cr_expect(mirror_core_wants_sync(world.core), "or was it the second?");
+	unroute("198.51.100.0", 24, OUT, "192.0.2.3");
+	cr_expect_neq(way("198.51.100.1")->kind, NH_NONE, "there is the second");
+	cr_expect(mirror_core_wants_sync(world.core));
+	mirror_core_free(world.core);
+}
+
+// A route of another interface is before ours, and what takes its place takes not ours.
+static void foreign_first_replaced(void)
+{
+	replaced("0.0.0.0", 0, 99, "192.168.1.2");
+	cr_expect_eq(way("8.8.8.8")->gateway, ip("192.0.2.9"));
+	cr_expect(mirror_core_wants_sync(world.core));
+	replaced("0.0.0.0", 0, OUT, "192.0.2.8");
+	mirror_core_wants_sync(world.core);
+	unroute("0.0.0.0", 0, OUT, "192.0.2.8");
+	cr_expect_neq(way("8.8.8.8")->kind, NH_NONE);
+	cr_expect(mirror_core_wants_sync(world.core));
+}
+
+Test(mirror, foreign_first_as_events_say)
+{
+	start();
+	route("0.0.0.0", 0, 99, "192.168.1.1");
+	appended("0.0.0.0", 0, OUT, "192.0.2.9");
+	mirror_core_wants_sync(world.core);
+	foreign_first_replaced();
+	mirror_core_free(world.core);
+}
+
+Test(mirror, foreign_first_as_a_complete_read_says)
+{
+	start();
+	mirror_core_sync_begin(world.core);
+	route("0.0.0.0", 0, 99, "192.168.1.1");
+	route("0.0.0.0", 0, OUT, "192.0.2.9");
+	mirror_core_sync_end(world.core);
+	foreign_first_replaced();
+	mirror_core_free(world.core);
+}
+
+// The same for us, not for the kernel: it may differ in what we don't look at.
+Test(mirror, two_that_mean_the_same)
+{
+	for (unsigned read = 0; read < 2; read++) {
+		start();
+		if (read)
+			mirror_core_sync_begin(world.core);
+		route("198.51.100.0", 24, OUT, "192.0.2.1");
+		appended("198.51.100.0", 24, OUT, "192.0.2.1");
+		if (read)
+			mirror_core_sync_end(world.core);
+		cr_expect(!mirror_core_wants_sync(world.core));
+		unroute("198.51.100.0", 24, OUT, "192.0.2.1");
+		cr_expect_neq(way("198.51.100.1")->kind, NH_NONE);
+		cr_expect(mirror_core_wants_sync(world.core));
+		mirror_core_free(world.core);
+	}
+}
+
+// ---- complete reads and tunnels ----
+
 static unsigned n_tunnels;
 static uint32_t tunnel_last;
 

@@ -3,6 +3,8 @@
 #include "edge/tap.h"
 #include "test_mirror_netns.h"
 
+#include <arpa/inet.h>
+
 #define TUNNEL_THERE "ip route show proto 200 | grep -q '^100.96.0.0/16 dev outside'"
 
 static void test_link(struct world *w)
@@ -41,7 +43,7 @@ static void test_tunnel_routes(struct world *w)
 	run("! " TUNNEL_THERE);
 	live(w, 150);
 	run(TUNNEL_THERE);
-	run("ip addr replace 198.18.10.1/24 dev outside; ip addr del 198.18.10.2/24 dev outside");
+	run("ip addr del 198.18.10.2/24 dev outside; ip addr add 198.18.10.1/24 dev outside");
 	live(w, 150);
 	run(TUNNEL_THERE);
 	CHECK(mirror_tunnel_del(w->mirror, &domain, &err) == 0);
@@ -49,8 +51,33 @@ static void test_tunnel_routes(struct world *w)
 	run("! " TUNNEL_THERE);
 }
 
+// Which of several routes with the same metric goes is not to be told from the prefix.
+static void test_same_metric(struct world *w)
+{
+	run("ip tuntap add dev mgmt mode tap && ip addr add 192.168.1.2/24 dev mgmt");
+	run("ip link set mgmt up; ip route add 10.9.0.0/16 via 192.168.1.1");
+	run("ip route append 10.9.0.0/16 via 198.18.10.9");
+	live(w, 150);
+	CHECK(way(w, "10.9.1.1")->gateway == inet_addr("198.18.10.9"));
+	run("ip route del 10.9.0.0/16 via 192.168.1.1");
+	live(w, 150);
+	CHECK(way(w, "10.9.1.1")->gateway == inet_addr("198.18.10.9"));
+	run("ip route append 10.9.0.0/16 via 198.18.10.8");
+	run("ip route replace 10.9.0.0/16 via 198.18.10.7");
+	live(w, 150);
+	CHECK(way(w, "10.9.1.1")->gateway == inet_addr("198.18.10.7"));
+	run("ip route del 10.9.0.0/16 via 198.18.10.7");
+	live(w, 150);
+	CHECK(way(w, "10.9.1.1")->gateway == inet_addr("198.18.10.8"));
+	run("ip route del 10.9.0.0/16");
+	live(w, 150);
+	CHECK(way(w, "10.9.1.1")->kind == NH_NONE);
+	run("ip link del mgmt");
+}
+
 void test_silent(struct world *w)
 {
 	test_link(w);
 	test_tunnel_routes(w);
+	test_same_metric(w);
 }

@@ -167,6 +167,31 @@ Test(nl_route, attribute_of_the_wrong_size)
 	cr_expect_eq(nl_route_parse(m, &r), -EBADMSG);
 }
 
+// As the kernel sets them for ip route add, append, prepend and replace, and in a dump.
+Test(nl_route, flags)
+{
+	static const struct {
+		uint16_t flags;
+		bool beside, replace;
+	} t[] = {
+		{NLM_F_CREATE | NLM_F_EXCL, false, false},
+		{NLM_F_CREATE | NLM_F_APPEND, true, false},
+		{NLM_F_CREATE, true, false},
+		{NLM_F_REPLACE, false, true},
+		{NLM_F_MULTI, false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		char buf[512] __attribute__((aligned(4)));
+		struct nlmsghdr *m = route_start(buf, 0);
+		struct nl_route r;
+		m->nlmsg_flags = t[i].flags;
+		cr_assert_eq(nl_route_parse(m, &r), 0);
+		cr_expect_eq(r.beside, t[i].beside, "%zu", i);
+		cr_expect_eq(r.replace, t[i].replace, "%zu", i);
+	}
+}
+
 Test(nl_neigh, parse)
 {
 	char buf[512] __attribute__((aligned(4)));

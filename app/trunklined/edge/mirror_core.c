@@ -300,6 +300,39 @@ static bool route_concerns(struct mirror_core *c, const struct nl_route *r)
 	return false;
 }
 
+// Whether the kernel has another route with the same prefix and metric, which what we have or take
+// may be confused with. A dump names them one after the other.
+static bool route_twice(const struct mirror_core *c, const struct nl_route *r,
+			const struct cand *have)
+{
+	const struct foreign *f = &c->foreign;
+
+	if (!c->syncing)
+		return r->beside || (have != NULL && have->twice);
+	return (have != NULL && have->gen == c->gen) ||
+	       (f->gen == c->gen && f->dst == r->dst && f->len == r->len && f->metric == r->metric);
+}
+
+// Leaves a route aside that is behind the one that we have, or can't be told to be before it.
+static bool route_behind(struct mirror_core *c, const struct nl_route *r, struct cand *have,
+			 const struct hop_key *to) // NULL: not ours
+{
+	bool same = to != NULL && hop_key_equal(&have->to, to);
+
+	// In a complete read, what was there before it has no rank: the first named is the best.
+	if (c->syncing && have->gen != c->gen)
+		return to == NULL;
+	if (r->replace) { // the first, which may be none that we have
+		c->wants_sync = c->wants_sync || have->twice;
+		return have->twice && to == NULL;
+	}
+	if (same && !c->syncing)
+		return false;
+	have->twice = true; // appended behind the one that we have, or put before it
+	c->wants_sync = c->wants_sync || !c->syncing;
+	return true;
+}
+
 static void route_add(struct mirror_core *c, const struct nl_route *r, enum source source)
 {
 	struct cand want = {
@@ -307,18 +340,11 @@ static void route_add(struct mirror_core *c, const struct nl_route *r, enum sour
 	struct cand *have = cand_find(c, r->dst, r->len, source, r->metric);
 	bool ours = route_means(c, r, &want.to);
 
-	// In a complete read, what was there before it has no rank: the first named is the best.
-	if (have != NULL && c->syncing && have->gen != c->gen && !ours)
+	want.twice = route_twice(c, r, have);
+	if (c->syncing && !ours)
+		c->foreign = (struct foreign){r->dst, r->metric, c->gen, r->len};
+	if (have != NULL && route_behind(c, r, have, ours ? &want.to : NULL))
 		return;
-	if (have != NULL && !r->replace && (!c->syncing || have->gen == c->gen)) {
-		if (ours && hop_key_equal(&have->to, &want.to)) {
-			want.twice = have->twice;
-		} else { // appended behind the one that we have, or put before it
-			have->twice = true;
-			c->wants_sync = c->wants_sync || !c->syncing;
-			return;
-		}
-	}
 	if (ours) {
 		if (have == NULL)
 			c->stats.updates++;
@@ -330,6 +356,20 @@ static void route_add(struct mirror_core *c, const struct nl_route *r, enum sour
 	} else if (have != NULL) {
 		cand_drop(c, r->dst, r->len, source, r->metric);
 	}
+}
+
+static void route_remove(struct mirror_core *c, const struct nl_route *r, enum source source)
+{
+	const struct cand *have = cand_find(c, r->dst, r->len, source, r->metric);
+	struct hop_key to;
+
+	if (have == NULL)
+		return;
+	// Which of several went, or what is left if it is not the one we have, a complete read tells.
+	if (have->twice || !route_means(c, r, &to) || !hop_key_equal(&have->to, &to))
+		c->wants_sync = true;
+	else
+		cand_drop(c, r->dst, r->len, source, r->metric);
 }
 
 // A complete read finds a tunnel's route in the kernel.
@@ -351,17 +391,10 @@ void mirror_core_route(struct mirror_core *c, const struct nl_route *r, bool del
 	}
 	if (r->len > 32 || !route_concerns(c, r))
 		return;
-	if (!del) {
-		route_add(c, r, source);
-		return;
-	}
-	const struct cand *have = cand_find(c, r->dst, r->len, source, r->metric);
-	if (have == NULL)
-		return;
-	if (have->twice) // which of them went, only a complete read can tell
-		c->wants_sync = true;
+	if (del)
+		route_remove(c, r, source);
 	else
-		cand_drop(c, r->dst, r->len, source, r->metric);
+		route_add(c, r, source);
 }
 
 // ---- complete reads ----

@@ -32,7 +32,7 @@ struct cand {
 	uint32_t metric;
 	uint32_t gen;
 	uint8_t protocol;
-	bool twice; // the kernel has another route with the same metric behind this one
+	bool twice; // the kernel has another route with the same metric
 	struct hop_key to;
 };
 
@@ -54,6 +54,11 @@ struct neigh {
 	struct rte_ether_addr mac;
 };
 
+struct foreign { // a route that is none of ours
+	uint32_t dst, metric, gen;
+	uint8_t len;
+};
+
 struct mirror_core {
 	struct mirror_sink sink;
 	struct mirror_link link[PORTS_MAX];
@@ -63,7 +68,8 @@ struct mirror_core {
 	struct hop **hop_at;  // by index
 	uint32_t *free_index; // a queue, so that an index rests as long as can be
 	uint32_t n_index, free_head, free_tail;
-	uint32_t gen; // of the newest complete read
+	uint32_t gen;           // of the newest complete read
+	struct foreign foreign; // the newest that a complete read named
 	bool syncing, wants_sync;
 	bool routes_moved; // neighbours have to be looked at again
 	bool changed;

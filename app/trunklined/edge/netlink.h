@@ -24,7 +24,8 @@ struct nl_route {
 	uint8_t type;     // RTN_*
 	uint8_t protocol; // RTPROT_*
 	uint8_t tos;
-	bool replace; // takes the place of a route with the same table, prefix, TOS and metric
+	bool replace; // takes the place of the first route with the same table, prefix, TOS and metric
+	bool beside; // such a one is there already, and stays; only events say so
 	uint32_t table;
 	uint32_t metric;
 	uint32_t mtu;    // of the route, 0: none

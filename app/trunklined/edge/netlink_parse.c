@@ -95,6 +95,7 @@ int nl_route_parse(const struct nlmsghdr *msg, struct nl_route *out)
 	out->protocol = rtm->rtm_protocol;
 	out->tos = rtm->rtm_tos;
 	out->replace = (msg->nlmsg_flags & NLM_F_REPLACE) != 0;
+	out->beside = (msg->nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL)) == NLM_F_CREATE;
 	out->table = rtm->rtm_table;
 	attr_u32(a.tb[RTA_TABLE], &out->table);
 	attr_u32(a.tb[RTA_PRIORITY], &out->metric);
