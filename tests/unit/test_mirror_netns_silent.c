@@ -75,9 +75,32 @@ static void test_same_metric(struct world *w)
 	run("ip link del mgmt");
 }
 
+// With a nexthop object go its routes, and its part of those by a group.
+static void test_nexthop_objects(struct world *w)
+{
+	run("ip nexthop add id 10 via 198.18.10.9 dev outside");
+	run("ip nexthop add id 11 via 198.18.20.9 dev inside");
+	run("ip nexthop add id 20 group 10/11");
+	run("ip route add 10.8.0.0/16 nhid 10; ip route add 10.7.0.0/16 nhid 20");
+	live(w, 150);
+	CHECK(way(w, "10.8.1.1")->gateway == inet_addr("198.18.10.9"));
+	CHECK(way(w, "10.7.1.1")->gateway == inet_addr("198.18.10.9"));
+	run("ip nexthop replace id 10 via 198.18.10.8 dev outside");
+	live(w, 150);
+	CHECK(way(w, "10.8.1.1")->gateway == inet_addr("198.18.10.8"));
+	run("ip nexthop del id 10");
+	live(w, 150);
+	CHECK(way(w, "10.8.1.1")->kind == NH_NONE);
+	CHECK(way(w, "10.7.1.1")->gateway == inet_addr("198.18.20.9"));
+	run("ip nexthop del id 11");
+	live(w, 150);
+	CHECK(way(w, "10.7.1.1")->kind == NH_NONE);
+}
+
 void test_silent(struct world *w)
 {
 	test_link(w);
 	test_tunnel_routes(w);
 	test_same_metric(w);
+	test_nexthop_objects(w);
 }

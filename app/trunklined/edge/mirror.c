@@ -123,6 +123,10 @@ static int message(const struct nlmsghdr *msg, void *mirror)
 	case RTM_DELADDR:
 		link_or_addr(m, msg);
 		break;
+	case RTM_NEWNEXTHOP: // by ip nexthop: routes change or go with it, and nothing says which
+	case RTM_DELNEXTHOP:
+		resync_schedule(m);
+		break;
 	default:
 		break;
 	}
@@ -237,7 +241,7 @@ static void tick(evutil_socket_t fd, short what, void *mirror)
 static int events_open(struct mirror *m, struct err *err)
 {
 	const unsigned groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_IFADDR;
-	int size = EVENT_BUFFER;
+	int size = EVENT_BUFFER, nexthops = RTNLGRP_NEXTHOP;
 
 	m->events = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	m->asks = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -246,6 +250,8 @@ static int events_open(struct mirror *m, struct err *err)
 	    mnl_socket_bind(m->asks, 0, MNL_SOCKET_AUTOPID) != 0)
 		return err_set(err, -errno, "netlink: %s", strerror(errno));
 	int fd = mnl_socket_get_fd(m->events);
+	// Linux before 5.3 has no such objects, and then they need not be followed.
+	mnl_socket_setsockopt(m->events, NETLINK_ADD_MEMBERSHIP, &nexthops, sizeof(nexthops));
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	return nl_open(&m->requests, err);
