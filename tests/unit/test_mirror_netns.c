@@ -259,6 +259,23 @@ static void test_resolution(struct world *w)
 	CHECK(l2_to(way(w, "198.18.10.8"), 8));
 }
 
+// Packets to ever new addresses use up what packets may ask for, not what gateways need.
+static void test_ask_budgets(struct world *w)
+{
+	struct mirror_stats before, after;
+
+	run("ip route add 10.6.0.0/16 via 198.18.20.66");
+	mirror_stats(w->mirror, &before);
+	for (uint32_t i = 0; i < 1000; i++)
+		mirror_resolve(w->mirror, 1, htonl(0x0a050000u + i));
+	mirror_stats(w->mirror, &after);
+	CHECK(after.asked_limit > before.asked_limit);
+	live(w, 50);
+	run("ip neigh show 198.18.20.66 dev inside | grep -q INCOMPLETE");
+	run("ip route del 10.6.0.0/16; ip neigh flush dev inside");
+	drain(w);
+}
+
 static void test_vlan(struct world *w)
 {
 	drain(w);
@@ -389,6 +406,7 @@ int main(int argc, char **argv)
 	test_resolution(&w);
 	test_vlan(&w);
 	test_tunnels(&w);
+	test_ask_budgets(&w);
 	test_silent(&w);
 	test_name_taken(&w);
 	test_overrun(&w);

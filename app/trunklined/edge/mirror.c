@@ -33,7 +33,17 @@ static uint64_t now_ms(void)
 
 // ---- asking for neighbours ----
 
-void mirror_resolve(struct mirror *m, unsigned port, uint32_t ip)
+static bool budget_take(struct ask_budget *b, uint64_t now)
+{
+	if (now / 1000 != b->second)
+		*b = (struct ask_budget){.second = now / 1000};
+	if (b->count >= ASKS_PER_S)
+		return false;
+	b->count++;
+	return true;
+}
+
+static void ask(struct mirror *m, struct ask_budget *budget, unsigned port, uint32_t ip)
 {
 	char buf[NL_USE_SIZE];
 	uint64_t now = now_ms();
@@ -41,25 +51,27 @@ void mirror_resolve(struct mirror *m, unsigned port, uint32_t ip)
 	if (port >= m->plane->n_ports || ip == 0)
 		return;
 	struct asked *a = &m->asked[(ip ^ ip >> 16 ^ port * 2654435761u) & (ASKED_MAX - 1)];
-	if (now / 1000 != m->ask_second) {
-		m->ask_second = now / 1000;
-		m->ask_count = 0;
-	}
-	if ((a->ip == ip && a->port == port && now - a->ms < 1000) || m->ask_count >= ASKS_PER_S) {
+	if ((a->ip == ip && a->port == port && now - a->ms < 1000) || !budget_take(budget, now)) {
 		m->asked_limit++;
 		return;
 	}
 	*a = (struct asked){.ip = ip, .port = port, .ms = now};
-	m->ask_count++;
 	m->asked_n++;
 	struct nlmsghdr *msg = nl_neigh_use(buf, m->ifindex[port], ip);
 	// If the kernel cannot now, the next packet or tick asks again.
 	send(mnl_socket_get_fd(m->asks), msg, msg->nlmsg_len, MSG_DONTWAIT);
 }
 
+void mirror_resolve(struct mirror *m, unsigned port, uint32_t ip)
+{
+	ask(m, &m->asks_packets, port, ip);
+}
+
 static void sink_resolve(void *mirror, unsigned port, uint32_t ip)
 {
-	mirror_resolve(mirror, port, ip);
+	struct mirror *m = mirror;
+
+	ask(m, &m->asks_own, port, ip);
 }
 
 static void sink_local(void *mirror, uint32_t ip, unsigned port, bool present)

@@ -55,7 +55,8 @@ int mirror_tunnel_add(struct mirror *m, const struct ip_prefix *prefix, uint16_t
 int mirror_tunnel_del(struct mirror *m, const struct ip_prefix *prefix, struct err *err);
 
 // Asks the kernel to resolve a neighbour (network order) on a port: at most once a second for each
-// address, and a few hundred a second altogether.
+// address, and a few hundred a second altogether. What the mirror itself asks for (gateways, stale
+// neighbours) is not among these.
 void mirror_resolve(struct mirror *m, unsigned port, uint32_t ip);
 
 // What the data path does with this destination (network order); never NULL.
@@ -84,7 +85,7 @@ struct mirror_stats {
 	uint64_t updates;                      // netlink messages that changed something
 	uint64_t resyncs; // complete reads after the first, because messages were lost or might be
 	uint64_t asked;   // neighbours that the kernel was asked for
-	uint64_t asked_limit; // ... that were not, for the rate limit
+	uint64_t asked_limit; // ... that were not, for the rate limits
 	uint64_t table_full;  // changes that found no room in the LPM or the nexthops
 };
 void mirror_stats(const struct mirror *m, struct mirror_stats *out);

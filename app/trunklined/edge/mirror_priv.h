@@ -7,12 +7,17 @@
 #include "netlink.h"
 
 #define ASKED_MAX 4096 // a power of two
-#define ASKS_PER_S 300
+#define ASKS_PER_S 300 // of each budget
 
 struct asked { // when a neighbour was asked for; a newer one with the same hash takes the place
 	uint32_t ip;
 	uint32_t port;
 	uint64_t ms;
+};
+
+struct ask_budget {
+	uint64_t second;
+	unsigned count;
 };
 
 struct retired;
@@ -37,8 +42,9 @@ struct mirror {
 	unsigned ticks;
 	bool resync_due;
 	struct asked asked[ASKED_MAX];
-	uint64_t ask_second;
-	unsigned ask_count;
+	// A scan from a tunnel takes all that packets may ask for. Gateways, and neighbours in use that
+	// grow stale, are asked for out of another budget.
+	struct ask_budget asks_packets, asks_own;
 	uint64_t resyncs, asked_n, asked_limit;
 };
 
