@@ -30,8 +30,8 @@ int worker_init(struct worker *w, struct plane *plane, uint16_t id, struct rte_m
 	w->id = id;
 	w->pool = pool;
 	w->crypto = crypto_new();
-	w->reasm = reasm_create(REASM_CONTEXTS_DEFAULT, plane->tsc_hz * REASM_TIMEOUT_MS / 1000,
-				rte_rand());
+	w->reasm = reasm_create(REASM_CONTEXTS_DEFAULT, reasm_share(pool->size, plane->n_workers),
+				plane->tsc_hz * REASM_TIMEOUT_MS / 1000, rte_rand());
 	w->sources = rte_zmalloc("punt", sizeof(*w->sources), RTE_CACHE_LINE_SIZE);
 	if (w->crypto == NULL || w->reasm == NULL || w->sources == NULL)
 		return -ENOMEM;

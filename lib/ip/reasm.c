@@ -34,7 +34,8 @@ struct context {
 struct reasm {
 	uint64_t timeout;
 	uint64_t seed[2];
-	uint32_t mask; // of bucket
+	uint32_t mask;      // of bucket
+	uint32_t fragments; // at most
 	uint32_t free, oldest, newest;
 	struct reasm_stats stats;
 	uint32_t *bucket;
@@ -80,6 +81,7 @@ static void context_remove(struct reasm *r, struct context *c)
 	c->chain = r->free;
 	r->free = self;
 	r->stats.held--;
+	r->stats.fragments -= c->n;
 }
 
 // The caller has made sure that one is free.
@@ -109,12 +111,14 @@ static struct context *context_add(struct reasm *r, const struct key *k, uint64_
 // ---- one datagram ----
 
 // Moves what a context holds to the list of handles to free.
-static void context_drop(struct context *c, struct reasm_out *out, enum reasm_result reason)
+static void context_drop(struct reasm *r, struct context *c, struct reasm_out *out,
+			 enum reasm_result reason)
 {
 	for (uint16_t i = 0; i < c->n; i++)
 		out->drop[out->n_drop++] = c->frag[i].handle;
 	if (c->n != 0)
 		out->reason = reason;
+	r->stats.fragments -= c->n;
 	c->n = 0;
 }
 
@@ -130,7 +134,7 @@ static enum reasm_result refuse(struct reasm_out *out, const struct frag_entry *
 static enum reasm_result poison(struct reasm *r, struct context *c, struct reasm_out *out,
 				const struct frag_entry *e, enum reasm_result reason)
 {
-	context_drop(c, out, reason);
+	context_drop(r, c, out, reason);
 	c->refused = (uint16_t)reason;
 	r->stats.refused++;
 	return refuse(out, e, reason);
@@ -170,6 +174,17 @@ static enum reasm_result insert(struct context *c, const struct frag_entry *e, b
 	return REASM_HELD;
 }
 
+static void oldest_evict(struct reasm *r, uint64_t now, struct reasm_out *out)
+{
+	struct context *c = &r->ctx[r->oldest];
+	bool late = now - c->since >= r->timeout;
+
+	r->stats.timed_out += late && c->refused == 0;
+	r->stats.evicted += !late && c->refused == 0;
+	context_drop(r, c, out, late ? REASM_TIMEOUT : REASM_TOO_MANY);
+	context_remove(r, c);
+}
+
 // The context for a fragment: the one that exists, or a new one, for which the oldest gives way.
 static struct context *context_for(struct reasm *r, const struct key *k, uint64_t now,
 				   struct reasm_out *out)
@@ -180,17 +195,29 @@ static struct context *context_for(struct reasm *r, const struct key *k, uint64_
 		return c;
 	if (c != NULL) {
 		r->stats.timed_out += c->refused == 0;
-		context_drop(c, out, REASM_TIMEOUT);
+		context_drop(r, c, out, REASM_TIMEOUT);
 		context_remove(r, c);
 	} else if (r->free == NONE) {
-		c = &r->ctx[r->oldest];
-		bool late = now - c->since >= r->timeout;
-		r->stats.timed_out += late && c->refused == 0;
-		r->stats.evicted += !late && c->refused == 0;
-		context_drop(c, out, late ? REASM_TIMEOUT : REASM_TOO_MANY);
-		context_remove(r, c);
+		oldest_evict(r, now, out);
 	}
 	return context_add(r, k, now);
+}
+
+// After c got a fragment: the oldest with any goes if these are too many now. If that is c, the
+// rest of it is refused. No other was dropped for this fragment: else they would not be too many.
+static enum reasm_result held_trim(struct reasm *r, struct context *c, uint64_t now,
+				   struct reasm_out *out)
+{
+	while (r->stats.fragments > r->fragments) {
+		if (&r->ctx[r->oldest] == c) {
+			context_drop(r, c, out, REASM_TOO_MANY);
+			c->refused = REASM_TOO_MANY;
+			r->stats.evicted++;
+			return REASM_TOO_MANY;
+		}
+		oldest_evict(r, now, out);
+	}
+	return REASM_HELD;
 }
 
 enum reasm_result reasm_put(struct reasm *r, const struct frag_entry *e, uint64_t now,
@@ -217,9 +244,10 @@ enum reasm_result reasm_put(struct reasm *r, const struct frag_entry *e, uint64_
 		return poison(r, c, out, e, why);
 	if (duplicate)
 		return refuse(out, e, REASM_OVERLAP);
+	r->stats.fragments++;
 	// No overlaps, so the bytes add up only when all are there.
 	if (c->end == 0 || c->got != c->end)
-		return REASM_HELD;
+		return held_trim(r, c, now, out);
 	memcpy(out->frag, c->frag, c->n * sizeof(c->frag[0]));
 	out->n_frags = c->n;
 	context_remove(r, c);
@@ -229,9 +257,9 @@ enum reasm_result reasm_put(struct reasm *r, const struct frag_entry *e, uint64_
 
 // ---- life ----
 
-struct reasm *reasm_create(uint32_t contexts, uint64_t timeout, uint64_t seed)
+struct reasm *reasm_create(uint32_t contexts, uint32_t fragments, uint64_t timeout, uint64_t seed)
 {
-	if (contexts == 0 || contexts > REASM_CONTEXTS_MAX) {
+	if (contexts == 0 || contexts > REASM_CONTEXTS_MAX || fragments < REASM_FRAGS) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -249,6 +277,7 @@ struct reasm *reasm_create(uint32_t contexts, uint64_t timeout, uint64_t seed)
 		return NULL;
 	}
 	r->timeout = timeout;
+	r->fragments = fragments;
 	r->seed[0] = mix(seed ^ 0x9e3779b97f4a7c15ULL, 0xd6e8feb86659fd93ULL);
 	r->seed[1] = mix(seed ^ 0xc2b2ae3d27d4eb4fULL, 0xa0761d6478bd642fULL);
 	r->mask = buckets - 1;

@@ -2,8 +2,9 @@
 // Bounded reassembly of IPv4 for one worker. Nothing is allocated after creation; packets are
 // opaque handles that the caller frees when it is told to.
 //
-// Bounds: so many datagrams at once (the oldest gives way to a new one), REASM_FRAGS fragments
-// and 65535 bytes each, and a time from the first fragment on. What is refused, and why:
+// Bounds: so many datagrams and so many fragments at once (the oldest datagram gives way),
+// REASM_FRAGS fragments and 65535 bytes each, and a time from the first fragment on. What is
+// refused, and why:
 // - tiny: a fragment that others follow and that has less than REASM_LEN_MIN bytes of payload or
 //   no multiple of 8; or one without payload. No link that carries voice fragments so finely (MTU
 //   276), attackers do (RFC 1858). Only this fragment goes; it neither opens nor harms a
@@ -26,6 +27,8 @@
 #define REASM_CONTEXTS_DEFAULT 256 // datagrams
 #define REASM_CONTEXTS_MAX 16384
 #define REASM_TIMEOUT_MS 2000
+#define REASM_HELD_MIN (4 * REASM_FRAGS) // fragments
+#define REASM_HELD_MAX (REASM_CONTEXTS_DEFAULT * REASM_FRAGS)
 
 struct reasm;
 
@@ -61,12 +64,25 @@ struct reasm_out {
 
 struct reasm_stats {
 	uint32_t held;                                   // datagrams in progress, now
+	uint32_t fragments;                              // of them
 	uint64_t completed, evicted, timed_out, refused; // datagrams
 };
 
-// contexts: datagrams at once, 1..REASM_CONTEXTS_MAX; timeout in TSC ticks; seed: random, so that
-// nobody can choose addresses and identifications that collide. NULL: errno is EINVAL or ENOMEM.
-struct reasm *reasm_create(uint32_t contexts, uint64_t timeout, uint64_t seed);
+// Fragments that each of so many workers (not 0) may hold of the buffers that they share: together
+// an eighth, so that no flood takes the buffers that others receive into.
+static inline uint32_t reasm_share(uint32_t buffers, uint32_t workers)
+{
+	uint32_t share = buffers / 8 / workers;
+
+	if (share < REASM_HELD_MIN)
+		return REASM_HELD_MIN;
+	return share < REASM_HELD_MAX ? share : REASM_HELD_MAX;
+}
+
+// contexts: datagrams at once, 1..REASM_CONTEXTS_MAX; fragments: at once, REASM_FRAGS or more;
+// timeout in TSC ticks; seed: random, so that nobody can choose addresses and identifications that
+// collide. NULL: errno is EINVAL or ENOMEM.
+struct reasm *reasm_create(uint32_t contexts, uint32_t fragments, uint64_t timeout, uint64_t seed);
 
 // Frees it; calls drop (may be NULL) for each handle still held.
 void reasm_destroy(struct reasm *r, void (*drop)(void *arg, void *handle), void *arg);

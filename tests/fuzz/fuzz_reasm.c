@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A sequence of fragments, each with its own idea of offset and length. Every handle comes back
-// exactly once, and a datagram that comes back whole has no holes.
+// exactly once, no more are held than may be, and a datagram that comes back whole has no holes.
 #include "ip/ip.h"
 #include "ip/reasm.h"
 
@@ -8,6 +8,8 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define HELD_MAX REASM_FRAGS
 
 static unsigned live;
 
@@ -60,13 +62,15 @@ static void feed(struct reasm *r, const uint8_t *d, uint64_t *now)
 		complete(&out);
 	for (uint16_t i = 0; i < out.n_drop; i++)
 		drop(NULL, out.drop[i]);
+	if (live > HELD_MAX)
+		abort();
 	if (d[5] & 0x80)
 		reasm_expire(r, *now, drop, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct reasm *r = reasm_create(5, 40, 7);
+	struct reasm *r = reasm_create(5, HELD_MAX, 120, 7);
 	uint64_t now = 0;
 
 	for (; size >= 6; data += 6, size -= 6)

@@ -225,10 +225,16 @@ static void fragments(struct world *w)
 	check_drop(w, "IKE in fragments, spoofed", DROP_IP_SOURCE, 1);
 }
 
+static unsigned held_most(const struct world *w)
+{
+	return w->pool->size / 8 / w->n_workers;
+}
+
 // A stream of fragments that never end: all come back in time, and none is lost.
 static void fragments_held(struct world *w)
 {
 	static uint8_t data[1200];
+	unsigned most = RTE_MIN(256u, held_most(w));
 	struct pkt p;
 
 	for (unsigned i = 0; i < 400; i++) {
@@ -238,12 +244,44 @@ static void fragments_held(struct world *w)
 			world_run(w);
 	}
 	world_run(w);
-	check(drops(w, DROP_FRAG_TOO_MANY) == 400 - 256 && drops_all(w) == 400 - 256,
-	      "256 datagrams are held");
+	check(drops(w, DROP_FRAG_TOO_MANY) == 400 - most && drops_all(w) == 400 - most,
+	      "%u datagrams are held", most);
 	w->worker[0]->now += 3 * w->plane->tsc_hz;
 	reassemble_expire(w->worker[0]);
-	check(drops(w, DROP_FRAG_TIMEOUT) == 256, "they are given up in time");
+	check(drops(w, DROP_FRAG_TIMEOUT) == most, "they are given up in time");
 	check(rte_mempool_avail_count(w->pool) == w->buffers, "and their buffers are back");
+	world_mark(w);
+}
+
+// Datagrams of as many fragments as may be, and none with an end: they leave buffers to others.
+static void fragments_flood(struct world *w)
+{
+	static uint8_t data[16 * 256 + 256];
+	unsigned most = held_most(w), sent = 0, held;
+	struct pkt p;
+
+	for (unsigned i = 0; i < 100; i++) {
+		udp_make(&p, STRANGER + i, 500, OUTSIDE_IP, 500, data, sizeof(data));
+		for (unsigned at = 0; at < 16; at++, sent++)
+			fragment_send(w, OUTSIDE, &p, at * 256, 256);
+		world_run(w);
+		held = w->buffers - rte_mempool_avail_count(w->pool);
+		if (!check(held <= most, "%u fragments are held, %u may be", held, most))
+			break;
+	}
+	check(held + 16 > most && drops(w, DROP_FRAG_TOO_MANY) == sent - held &&
+		      drops_all(w) == sent - held,
+	      "flood: %u of %u fragments are held, the others counted", held, sent);
+	// Who completes a datagram in time is not hurt.
+	udp_make(&p, STRANGER, 500, OUTSIDE_IP, 500, data, 1200);
+	fragment_send(w, OUTSIDE, &p, 0, 600);
+	fragment_send(w, OUTSIDE, &p, 600, p.len - 20 - 600);
+	world_run(w);
+	check(w->n_out == 1, "flood: a whole datagram comes through");
+	world_drain(w);
+	w->worker[0]->now += 3 * w->plane->tsc_hz;
+	reassemble_expire(w->worker[0]);
+	check(rte_mempool_avail_count(w->pool) == w->buffers, "flood: the buffers are back");
 	world_mark(w);
 }
 
@@ -311,6 +349,7 @@ void test_wire(void)
 		checksum_offload(&w);
 		fragments(&w);
 		fragments_held(&w);
+		fragments_flood(&w);
 		fuzz(&w);
 		for (unsigned k = 1; k < CUSTOMERS; k++) {
 			call_withdraw(&w, call[k]);

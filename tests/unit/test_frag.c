@@ -119,7 +119,7 @@ Test(frag, header_in_place)
 
 Test(frag, comes_back_whole_from_reassembly)
 {
-	struct reasm *r = reasm_create(4, 1000, 5);
+	struct reasm *r = reasm_create(4, REASM_HELD_MAX, 1000, 5);
 	uint8_t packet[9000], whole[9000];
 
 	for (uint32_t total = 577; total <= 8800; total += 13) {

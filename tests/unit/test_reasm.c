@@ -73,7 +73,7 @@ struct piece {
 // Feeds the pieces of one datagram, and checks what each one does.
 static void play(const char *what, const struct piece *piece, size_t n)
 {
-	struct reasm *r = reasm_create(4, TIMEOUT, 1);
+	struct reasm *r = reasm_create(4, REASM_HELD_MAX, TIMEOUT, 1);
 	unsigned back = 0, fed = 0;
 
 	for (size_t i = 0; i < n && (i == 0 || piece[i].len != 0 || piece[i].want != 0); i++) {
@@ -174,7 +174,7 @@ Test(reasm, too_many_fragments)
 Test(reasm, random_datagrams_come_back_whole)
 {
 	static uint8_t payload[65515], whole[65535];
-	struct reasm *r = reasm_create(8, TIMEOUT, 42);
+	struct reasm *r = reasm_create(8, REASM_HELD_MAX, TIMEOUT, 42);
 
 	for (int round = 0; round < 3000; round++) {
 		struct frag_entry e[REASM_FRAGS];
@@ -219,7 +219,7 @@ Test(reasm, random_datagrams_come_back_whole)
 
 Test(reasm, each_part_of_the_key_counts)
 {
-	struct reasm *r = reasm_create(8, TIMEOUT, 1);
+	struct reasm *r = reasm_create(8, REASM_HELD_MAX, TIMEOUT, 1);
 	struct reasm_out out;
 	struct reasm_stats s;
 	unsigned dropped = 0;
@@ -242,7 +242,7 @@ Test(reasm, each_part_of_the_key_counts)
 
 Test(reasm, oldest_gives_way)
 {
-	struct reasm *r = reasm_create(16, TIMEOUT, 3);
+	struct reasm *r = reasm_create(16, REASM_HELD_MAX, TIMEOUT, 3);
 	struct reasm_out out;
 	struct reasm_stats s;
 	unsigned dropped = 0;
@@ -270,7 +270,7 @@ Test(reasm, oldest_gives_way)
 
 Test(reasm, time_is_counted_from_the_first_fragment)
 {
-	struct reasm *r = reasm_create(4, TIMEOUT, 3);
+	struct reasm *r = reasm_create(4, REASM_HELD_MAX, TIMEOUT, 3);
 	struct reasm_out out;
 	unsigned dropped = 0;
 	struct frag_entry e;
@@ -300,7 +300,7 @@ Test(reasm, time_is_counted_from_the_first_fragment)
 
 Test(reasm, refusal_ends_with_the_time)
 {
-	struct reasm *r = reasm_create(4, TIMEOUT, 3);
+	struct reasm *r = reasm_create(4, REASM_HELD_MAX, TIMEOUT, 3);
 	struct reasm_out out;
 	struct frag_entry e;
 	const struct {
@@ -329,7 +329,7 @@ Test(reasm, ecn_of_the_whole)
 	// RFC 3168 section 5.3. 0: not capable, 1 and 2: capable, 3: congestion experienced.
 	for (unsigned a = 0; a < 4; a++)
 		for (unsigned b = 0; b < 4; b++) {
-			struct reasm *r = reasm_create(1, TIMEOUT, 3);
+			struct reasm *r = reasm_create(1, REASM_HELD_MAX, TIMEOUT, 3);
 			struct reasm_out out;
 			uint8_t whole[600];
 			struct frag_entry f = frag_make(1, 0, 256, true, NULL);
@@ -380,9 +380,10 @@ Test(reasm, every_truncation_of_a_fragment)
 
 Test(reasm, create_checks_its_bounds)
 {
-	cr_expect_null(reasm_create(0, 1, 1));
-	cr_expect_null(reasm_create(REASM_CONTEXTS_MAX + 1, 1, 1));
-	struct reasm *r = reasm_create(REASM_CONTEXTS_MAX, 1, 1);
+	cr_expect_null(reasm_create(0, REASM_FRAGS, 1, 1));
+	cr_expect_null(reasm_create(1, REASM_FRAGS - 1, 1, 1));
+	cr_expect_null(reasm_create(REASM_CONTEXTS_MAX + 1, REASM_FRAGS, 1, 1));
+	struct reasm *r = reasm_create(REASM_CONTEXTS_MAX, REASM_FRAGS, 1, 1);
 	cr_expect_not_null(r);
 	reasm_destroy(r, NULL, NULL);
 	reasm_destroy(NULL, NULL, NULL);
@@ -390,7 +391,7 @@ Test(reasm, create_checks_its_bounds)
 
 Test(reasm, storm_loses_no_handle)
 {
-	struct reasm *r = reasm_create(32, TIMEOUT, 11);
+	struct reasm *r = reasm_create(32, REASM_HELD_MAX, TIMEOUT, 11);
 	unsigned fed = 0, back = 0;
 
 	for (uint64_t now = 0; now < 3000000; now += rng() % 128 ? rng() % 8 : TIMEOUT - 300) {
