@@ -138,6 +138,46 @@ Test(config_mistakes, table)
 	cr_assert_geq(n, 60, "the table has only %u cases", n);
 }
 
+// How many buffers are enough, to the last one: what devices hold depends on their drivers.
+Test(config_mistakes, least_buffers)
+{
+	static const struct {
+		const char *workers, *first, *second; // first, second: of a device
+		unsigned least;
+	} cases[] = {
+		{"[1]", "device: '0000:3b:00.0'", "device: '0000:3b:00.1'", 7021},
+		{"[1]", "device: 'vdev:net_null0'", "device: '0000:3b:00.1'", 7021},
+		{"[0, 1, 2, 3]", "device: '0000:3b:00.0'", "device: '0000:3b:00.1'", 25452},
+		{"[0, 1, 2, 3]", "device: '0000:3b:00.0', queues: 2", "device: '0000:3b:00.1'",
+		 20772},
+		{"[1]", "device: '0000:3b:00.0'", "device: '0000:3b:00.0', vlan: 5", 4681},
+		{"[0, 1]", "device: 'af_xdp:a'", "device: 'af_xdp:b'", 13164},
+		{"[0, 1]", "device: 'af_xdp:a', queues: 9", "device: 'tap:b'", 15506},
+		{"[0, 1]", "device: 'af_packet:a'", "device: 'ring:b'", 6142},
+		{"[0, 1]", "device: 'af_packet:a'", "device: 'pcap:b'", 4096},
+	};
+	const struct config_machine machine = {8, NULL};
+	FILE *sink = fopen("/dev/null", "we");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		for (unsigned less = 0; less < 2; less++) {
+			char text[512];
+			snprintf(text, sizeof(text),
+				 "pop: p\nworkers: %s\nmemory: { mbufs: %u }\nports:\n"
+				 "- {name: in0, %s, addresses: [198.18.0.1/24]}\n"
+				 "- {name: out0, %s, addresses: [198.18.1.1/24]}\n",
+				 cases[i].workers, cases[i].least - less, cases[i].first,
+				 cases[i].second);
+			const struct config_source m = {"main", text, strlen(text), 0};
+			struct config *c = NULL;
+			int ret = config_load_sources(&machine, &m, NULL, 0, &c, sink);
+			cr_expect_eq(ret, (int)less, "case %zu, %u less: %d mistakes", i, less,
+				     ret);
+			config_free(c);
+		}
+	}
+	fclose(sink);
+}
+
 // A file cut off at any byte is never taken for a whole one silently, and nothing breaks.
 Test(config_mistakes, truncated_at_every_length)
 {

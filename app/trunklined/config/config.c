@@ -195,10 +195,10 @@ static int customers_read(struct config_build *b)
 static int build(struct config_build *b)
 {
 	int (*const steps[])(struct config_build *) = {
-		config_build_pop,       config_build_ports,       config_build_media,
-		config_build_control,   config_build_ike_sockets, config_build_records,
-		config_build_customers, config_check_customers,   config_check_sas,
-		config_check_ike,       config_build_calls,
+		config_build_pop,     config_build_ports,     config_build_memory,
+		config_build_media,   config_build_control,   config_build_ike_sockets,
+		config_build_records, config_build_customers, config_check_customers,
+		config_check_sas,     config_check_ike,       config_build_calls,
 	};
 	if (b->raw == NULL)
 		return 0;

@@ -41,6 +41,7 @@ struct config_build {
 // over from the raw structs is theirs no more.
 int config_build_pop(struct config_build *b);
 int config_build_ports(struct config_build *b);
+int config_build_memory(struct config_build *b);
 int config_build_media(struct config_build *b);
 int config_build_control(struct config_build *b);
 int config_build_ike_sockets(struct config_build *b);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The PoP itself: name, workers, memory, limits, sockets, log.
+// The PoP itself: name, workers, limits, sockets, log.
 #include "config_build.h"
 
 #include <errno.h>
@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-
-// What one packet buffer takes: 2,176 bytes of data and headroom, rte_mbuf, mempool header.
-#define MBUF_BYTES 2432
 
 static void cpu_check(const struct config_build *b, const char *key, uint64_t cpu)
 {
@@ -68,23 +65,6 @@ static void idle_build(struct config_build *b)
 			"choose "
 			"another control_cpu, or sleep",
 			c->control_cpu);
-}
-
-static void memory_build(struct config_build *b)
-{
-	static const struct raw_memory none;
-	const struct raw_memory *raw = b->raw->memory != NULL ? b->raw->memory : &none;
-	struct config *c = b->c;
-	c->hugepages = (enum config_hugepages)enum_or(raw->hugepages, HUGE_AUTO);
-	c->memory_mb = (unsigned)uint_or(raw->megabytes, 768);
-	c->mbufs = (unsigned)uint_or(raw->mbufs, 65536);
-	uint64_t need = ((uint64_t)c->mbufs * MBUF_BYTES + (1 << 20) - 1) >> 20;
-	if (need > c->memory_mb)
-		mistake(&b->main, raw->mbufs != NULL ? "memory.mbufs" : "memory.megabytes",
-			"%u mbufs take %" PRIu64
-			" MiB and memory.megabytes is %u; give more memory "
-			"or at most %" PRIu64 " mbufs",
-			c->mbufs, need, c->memory_mb, ((uint64_t)c->memory_mb << 20) / MBUF_BYTES);
 }
 
 static void limits_build(struct config_build *b)
@@ -164,7 +144,6 @@ int config_build_pop(struct config_build *b)
 	if (ret < 0)
 		return ret;
 	idle_build(b);
-	memory_build(b);
 	limits_build(b);
 	timeouts_build(b);
 	return api_build(b);
