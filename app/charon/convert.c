@@ -61,15 +61,24 @@ host_t *host_of(const struct ip_addr *a, uint16_t port)
 
 // ---- traffic selectors ----
 
-static int ts_from(traffic_selector_t *ts, struct feed_ts *out)
+static int ts_from(traffic_selector_t *ts, struct feed_ts *out, struct err *err)
 {
+	chunk_t lo = ts->get_from_address(ts), hi = ts->get_to_address(ts);
+
 	memset(out, 0, sizeof(*out));
 	out->proto = ts->get_protocol(ts);
 	out->port_lo = ts->get_from_port(ts);
 	out->port_hi = ts->get_to_port(ts);
-	if (bytes_to_addr(ts->get_from_address(ts), &out->lo) < 0)
-		return -EAFNOSUPPORT;
-	return bytes_to_addr(ts->get_to_address(ts), &out->hi);
+	if (bytes_to_addr(lo, &out->lo) < 0 || bytes_to_addr(hi, &out->hi) < 0)
+		return err_set(err, -ENOTSUP, "a traffic selector that is neither IPv4 nor IPv6");
+	if (lo.len != hi.len || memcmp(lo.ptr, hi.ptr, lo.len) > 0)
+		return err_set(err, -ENOTSUP, "a traffic selector whose addresses are no range");
+	if (out->port_lo > out->port_hi) // RFC 4301 section 4.4.1.1
+		return err_set(err, -ENOTSUP,
+			       "a traffic selector with OPAQUE ports (%u-%u); a range of ports or "
+			       "any (0-65535) is right",
+			       out->port_lo, out->port_hi);
+	return 0;
 }
 
 static int ts_list_from(linked_list_t *list, struct feed_ts *out, uint16_t *n, struct err *err)
@@ -82,8 +91,8 @@ static int ts_list_from(linked_list_t *list, struct feed_ts *out, uint16_t *n, s
 	while (rc == 0 && e->enumerate(e, &ts)) {
 		if (*n == FEED_TS_MAX)
 			rc = err_set(err, -ENOTSUP, "more than %d traffic selectors", FEED_TS_MAX);
-		else if ((rc = ts_from(ts, &out[(*n)++])) < 0)
-			err_set(err, rc, "a traffic selector that is neither IPv4 nor IPv6");
+		else
+			rc = ts_from(ts, &out[(*n)++], err);
 	}
 	e->destroy(e);
 	return rc;
@@ -187,9 +196,8 @@ int selectors_of(kernel_ipsec_policy_id_t *id, struct feed_policy *out, struct e
 
 	out->dir = dir[id->dir];
 	out->if_id = id->if_id;
-	if (ts_from(id->src_ts, &out->src_ts) < 0 || ts_from(id->dst_ts, &out->dst_ts) < 0)
-		return err_set(err, -ENOTSUP, "selectors that are neither IPv4 nor IPv6");
-	return 0;
+	int rc = ts_from(id->src_ts, &out->src_ts, err);
+	return rc < 0 ? rc : ts_from(id->dst_ts, &out->dst_ts, err);
 }
 
 static unsigned width(traffic_selector_t *ts)

@@ -39,6 +39,7 @@ struct link {
 	int fd;                   // -1: none
 	uint32_t last_id;
 	uint64_t ours, theirs; // instances; theirs is of the last connection
+	unsigned dropped;      // by a replay: what can't be said
 	struct shadow shadow;
 	struct feed_msg in, work; // the thread's
 };
@@ -103,8 +104,6 @@ static int ask(struct link *l, struct feed_msg *r)
 	r->id = l->last_id;
 	l->answered = false;
 	int rc = feed_send(l->fd, r, SEND_MS);
-	if (rc == -EMSGSIZE || rc == -EINVAL)
-		return rc; // nothing was sent
 	l->pending = r;
 	while (rc == 0 && l->up && !l->answered)
 		if (!wait_until(l, deadline))
@@ -129,11 +128,26 @@ static int undecided(struct link *l, const struct feed_msg *r, enum link_patienc
 	return rc;
 }
 
+// What the feed has no words for is neither owed nor remembered: no connection could replay it.
+static int can_be_said(struct feed_msg *r, struct err *err)
+{
+	uint8_t buf[FEED_MESSAGE_MAX];
+
+	r->id = UINT32_MAX;
+	int len = feed_encode(r, buf, sizeof(buf));
+	if (len < 0)
+		return err_set(err, len, "a field is out of the range that the feed allows");
+	explicit_bzero(buf, (size_t)len);
+	return 0;
+}
+
 int link_call(struct link *l, struct feed_msg *r, enum link_patience patience, struct err *err)
 {
 	int64_t deadline = now_ms() + LINK_WAIT_MS;
-	int rc = 0;
+	int rc = can_be_said(r, err);
 
+	if (rc < 0)
+		return rc;
 	l->mutex->lock(l->mutex);
 	while ((l->busy || (!l->up && patience == LINK_WAIT)) && !l->stop && rc == 0)
 		if (!wait_until(l, deadline))
@@ -150,7 +164,7 @@ int link_call(struct link *l, struct feed_msg *r, enum link_patience patience, s
 		if (rc == 0 && (rc = r->status) < 0)
 			err_set(err, rc, "%s", l->text);
 		else if (rc < 0)
-			rc = undecided(l, r, patience, rc != -EMSGSIZE && rc != -EINVAL, rc);
+			rc = undecided(l, r, patience, true, rc);
 		l->changed->broadcast(l->changed);
 	}
 	if (rc < 0 && err->text[0] == '\0')
@@ -190,7 +204,8 @@ static int dial(const char *path)
 	return fd;
 }
 
-// A request of the thread's own, before anybody else may ask: l->work, answered in l->in.
+// A request of the thread's own, before anybody else may ask: l->work, answered in l->in. -EINVAL, -EMSGSIZE: it
+// can't be said, and the connection is as good as before.
 static int exchange(struct link *l, int fd, struct err *err)
 {
 	int rc;
@@ -230,6 +245,11 @@ static void refuse(struct refused **list, const struct feed_sa *sa, const char *
 	*list = r;
 }
 
+static bool unsayable(int rc)
+{
+	return rc == -EINVAL || rc == -EMSGSIZE;
+}
+
 static int replay_owed(struct link *l, int fd, struct err *err)
 {
 	struct shadow_owed *o;
@@ -241,8 +261,9 @@ static int replay_owed(struct link *l, int fd, struct err *err)
 			l->work.sa_id = o->id;
 		else
 			l->work.policy = o->policy;
-		if ((rc = exchange(l, fd, err)) < 0)
+		if ((rc = exchange(l, fd, err)) < 0 && !unsayable(rc))
 			return rc;
+		l->dropped += unsayable(rc);
 	}
 	shadow_owed_clear(&l->shadow);
 	return 0;
@@ -250,32 +271,42 @@ static int replay_owed(struct link *l, int fd, struct err *err)
 
 static int replay_sas(struct link *l, int fd, struct refused **refused, struct err *err)
 {
-	struct shadow_sa *sa;
+	struct shadow_sa *sa, *next;
 	int rc = 0;
 
-	TAILQ_FOREACH (sa, &l->shadow.all, link) {
+	for (sa = TAILQ_FIRST(&l->shadow.all); sa != NULL; sa = next) {
+		next = TAILQ_NEXT(sa, link);
 		l->work = (struct feed_msg){.type = FEED_SA_ADD, .sa = sa->sa};
 		l->work.sa.flags |= FEED_REPLAY;
 		l->work.sa.age = (uint64_t)(now_ms() - sa->made) / 1000;
 		rc = exchange(l, fd, err);
 		feed_wipe(&l->work);
-		if (rc < 0)
+		if (rc < 0 && !unsayable(rc))
 			return rc;
-		if (l->in.status < 0)
+		if (rc < 0) {
+			refuse(refused, &sa->sa, err->text);
+			shadow_sa_drop(&l->shadow, sa);
+		} else if (l->in.status < 0) {
 			refuse(refused, &sa->sa, l->in.text);
+		}
 	}
 	return 0;
 }
 
 static int replay_policies(struct link *l, int fd, struct err *err)
 {
-	struct shadow_policy *p;
+	struct shadow_policy *p, *next;
 	int rc = 0;
 
-	TAILQ_FOREACH (p, &l->shadow.policies, link) {
+	for (p = TAILQ_FIRST(&l->shadow.policies); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, link);
 		l->work = (struct feed_msg){.type = FEED_POLICY_ADD, .policy = p->p};
-		if ((rc = exchange(l, fd, err)) < 0)
+		if ((rc = exchange(l, fd, err)) < 0 && !unsayable(rc))
 			return rc;
+		if (rc < 0) {
+			shadow_policy_drop(&l->shadow, p);
+			l->dropped++;
+		}
 	}
 	l->work = (struct feed_msg){.type = FEED_REPLAYED};
 	return exchange(l, fd, err);
@@ -342,7 +373,8 @@ static bool connect_once(struct link *l, int *said)
 	}
 	l->mutex->lock(l->mutex);
 	rc = l->stop ? -ECANCELED : greet(l, fd, &refused, &err);
-	unsigned sas = l->shadow.n_sas, policies = l->shadow.n_policies;
+	unsigned sas = l->shadow.n_sas, policies = l->shadow.n_policies, dropped = l->dropped;
+	l->dropped = 0;
 	if (rc == 0) {
 		l->fd = fd;
 		l->up = true;
@@ -350,6 +382,11 @@ static bool connect_once(struct link *l, int *said)
 	}
 	l->mutex->unlock(l->mutex);
 	refused_tell(l, refused);
+	if (dropped > 0)
+		DBG1(DBG_KNL,
+		     "trunkline: %u policies or deletions are out of the range that the feed "
+		     "allows; they are dropped",
+		     dropped);
 	if (rc < 0) {
 		if (*said != rc)
 			DBG1(DBG_KNL, "trunkline: %s: %s; trying on", l->path, err.text);

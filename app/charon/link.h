@@ -24,7 +24,8 @@ enum link_patience {
 };
 
 // Sends request and puts the answer's status and content into it. 0, what the gateway says (with a
-// text in err), -ENOTCONN or -ETIMEDOUT. Keys in request are left alone.
+// text in err), -ENOTCONN or -ETIMEDOUT; -EINVAL or -EMSGSIZE, whatever the patience, if the feed has no words
+// for it. Keys in request are left alone.
 int link_call(struct link *l, struct feed_msg *request, enum link_patience patience,
 	      struct err *err);
 // The newest policy of these selectors, into p. -ENOENT if there is none.

@@ -20,7 +20,7 @@ static struct shadow_sas *bucket_of(struct shadow *s, uint32_t spi)
 	return &s->bucket[(spi ^ spi >> 16) % SHADOW_BUCKETS];
 }
 
-static void sa_remove(struct shadow *s, struct shadow_sa *sa)
+void shadow_sa_drop(struct shadow *s, struct shadow_sa *sa)
 {
 	TAILQ_REMOVE(&s->all, sa, link);
 	TAILQ_REMOVE(bucket_of(s, sa->sa.spi), sa, hashed);
@@ -29,7 +29,7 @@ static void sa_remove(struct shadow *s, struct shadow_sa *sa)
 	free(sa);
 }
 
-static void policy_remove(struct shadow *s, struct shadow_policy *p)
+void shadow_policy_drop(struct shadow *s, struct shadow_policy *p)
 {
 	TAILQ_REMOVE(&s->policies, p, link);
 	s->n_policies--;
@@ -41,7 +41,7 @@ static void sas_clear(struct shadow *s)
 	struct shadow_sa *sa;
 
 	while ((sa = TAILQ_FIRST(&s->all)) != NULL)
-		sa_remove(s, sa);
+		shadow_sa_drop(s, sa);
 }
 
 static void policies_clear(struct shadow *s)
@@ -49,7 +49,7 @@ static void policies_clear(struct shadow *s)
 	struct shadow_policy *p;
 
 	while ((p = TAILQ_FIRST(&s->policies)) != NULL)
-		policy_remove(s, p);
+		shadow_policy_drop(s, p);
 }
 
 static void owed_remove(struct shadow *s, struct shadow_owed *o)
@@ -96,7 +96,7 @@ static int sa_add(struct shadow *s, const struct feed_sa *add, int64_t now)
 	struct shadow_sa *sa = shadow_find(s, &id);
 
 	if (sa != NULL)
-		sa_remove(s, sa);
+		shadow_sa_drop(s, sa);
 	if ((sa = calloc(1, sizeof(*sa))) == NULL)
 		return -ENOMEM;
 	sa->sa = *add;
@@ -152,7 +152,7 @@ static void policy_del(struct shadow *s, const struct feed_policy *del)
 		    p->p.reqid == del->reqid && p->p.type == del->type)
 			break;
 	if (p != NULL)
-		policy_remove(s, p);
+		shadow_policy_drop(s, p);
 }
 
 const struct feed_policy *shadow_policy_find(const struct shadow *s, const struct feed_policy *like)
@@ -178,7 +178,7 @@ int shadow_apply(struct shadow *s, const struct feed_msg *r, int64_t now)
 		return 0;
 	case FEED_SA_DEL:
 		if ((sa = shadow_find(s, &r->sa_id)) != NULL)
-			sa_remove(s, sa);
+			shadow_sa_drop(s, sa);
 		return 0;
 	case FEED_SA_FLUSH:
 		sas_clear(s);

@@ -47,6 +47,9 @@ void shadow_clear(struct shadow *s);
 // What a request changes: SA_ADD, SA_UPDATE, SA_DEL, SA_FLUSH, POLICY_ADD, POLICY_DEL, POLICY_FLUSH; others
 // change nothing. now in ms, monotonic. 0 or -ENOMEM.
 int shadow_apply(struct shadow *s, const struct feed_msg *request, int64_t now);
+// Out of the tables; the SA's keys are wiped.
+void shadow_sa_drop(struct shadow *s, struct shadow_sa *sa);
+void shadow_policy_drop(struct shadow *s, struct shadow_policy *p);
 // The request may not have reached the gateway: what it should delete is owed to it. SA_ADD that is not known
 // to have failed counts as one to be deleted.
 void shadow_owe(struct shadow *s, const struct feed_msg *request);
