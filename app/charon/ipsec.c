@@ -103,7 +103,8 @@ static status_t update_sa(kernel_ipsec_t *this, kernel_ipsec_sa_id_t *id,
 	if (rc < 0)
 		DBG1(DBG_KNL, "trunkline: SA with SPI 0x%08x is not moved: %s", ntohl(id->spi),
 		     err.text);
-	return status_of(rc);
+	// The only status that charon heeds: the SA keeps its addresses, and its name, and is rekeyed.
+	return rc < 0 ? NOT_SUPPORTED : SUCCESS;
 }
 
 // From "seconds ago and one" to the monotonic clock that charon compares with.

@@ -157,17 +157,6 @@ static void test_early(void)
 	sa_out_release(lost);
 }
 
-static int update(uint32_t spi, bool inbound, uint32_t was, uint32_t is, uint16_t port, bool encap)
-{
-	struct feed_msg m = {.update = {.id = {spi, addr(inbound ? was : OURS),
-					       addr(inbound ? OURS : was), 50, 0},
-					.src = {addr(inbound ? is : OURS), inbound ? port : 4500},
-					.dst = {addr(inbound ? OURS : is), inbound ? 4500 : port},
-					.encap = encap}};
-
-	return ask(FEED_SA_UPDATE, &m);
-}
-
 static void test_mapping(void)
 {
 	struct sa_out *peer = peer_make(0x20002, false, 0x02, 100);
@@ -211,6 +200,16 @@ static void test_mapping(void)
 		if (event[i].type == FEED_MAPPING)
 			check(event[i].mapping.is.port == 8888 && event[i].mapping.was.port == 7777,
 			      "from which port to which");
+	struct feed_msg m = {.update = {.id = id_msg(0xa0002, false).sa_id,
+					.src = {addr(OURS), 4500},
+					.dst = {{.family = AF_INET6}, 4500}}};
+	check(ask(FEED_SA_UPDATE, &m) == -EAFNOSUPPORT && strstr(msg.text, "IPv4") != NULL,
+	      "to IPv6: %s", msg.text);
+	m.update.dst = (struct ip_endpoint){addr(ELSEWHERE), 0};
+	m.update.encap = true;
+	check(ask(FEED_SA_UPDATE, &m) == -EINVAL && strstr(msg.text, "203.0.113.200") != NULL,
+	      "in UDP without a port: %s", msg.text);
+	check(out_send(PHONE).dport == 7777, "it stays where it was");
 	peer->seq = 400; // both are one SA's
 	check(update(0x20002, true, PEER, PEER, 4500, false) == 0 &&
 		      update(0xa0002, false, PEER, PEER, 4500, false) == 0 &&
@@ -219,15 +218,6 @@ static void test_mapping(void)
 	sa_out_release(peer);
 	sa_out_release(udp);
 	sa_out_release(forged);
-}
-
-static unsigned expired(bool hard)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < n_events; i++)
-		n += event[i].type == FEED_EXPIRE && event[i].expire.hard == hard;
-	return n;
 }
 
 static void test_lifetimes(void)
@@ -306,45 +296,6 @@ static void test_replay(void)
 	check(policy(FEED_POLICY_DEL, 0xa0009) == 0 && sa_del(0xa0009, false) == 0, "deleted");
 }
 
-static void test_orphans(void)
-{
-	struct sa_out *old = peer_make(0x20002, false, 0x02, 1000);
-
-	close(fd);
-	turn();
-	check(!ike_feed_connected(ctl->ike), "the IKE daemon is gone");
-	check(out_send(PHONE).spi == 0xa0002 && in_send(old, PEER, 0) == DROP_COUNT,
-	      "its tunnels work on");
-	fd = client();
-	check(hello() == 0 && ike_feed_connected(ctl->ike), "another comes");
-	check(ask(FEED_REPLAYED, NULL) == 0, "and knows nothing");
-	check(out_send(PHONE).spi == 0xa0002 && in_send(old, PEER, 0) == DROP_COUNT,
-	      "the tunnels still work");
-	struct feed_msg m = sa_msg(0x20011, true);
-	m.sa.reqid = 9;
-	check(ask(FEED_SA_ADD, &m) == 0 && sa_add(0xa0011, false, 0) == 0 &&
-		      policy(FEED_POLICY_ADD, 0xa0011) == 0,
-	      "others take their place");
-	check(out_send(PHONE).spi == 0xa0011 && in_send(old, PEER, 0) == DROP_COUNT,
-	      "out at once; in by the old one for a while");
-	watch(31000);
-	check(in_send(old, PEER, 0) == DROP_SPI_UNKNOWN && ctl->sad->n == 2, "then it is gone");
-	sa_out_release(old);
-
-	// A second connection replaces the first, and replays what it has.
-	int first = fd;
-	fd = client();
-	check(hello() == 0, "a second connection");
-	char byte;
-	check(recv(first, &byte, 1, MSG_DONTWAIT) == 0, "the first is closed");
-	close(first);
-	uint32_t seq = out_send(PHONE).seq;
-	check(sa_add(0xa0011, false, FEED_REPLAY) == 0 && policy(FEED_POLICY_ADD, 0xa0011) == 0 &&
-		      ask(FEED_REPLAYED, NULL) == 0,
-	      "replayed while we have it");
-	check(out_send(PHONE).seq == seq + 1, "nothing jumps");
-}
-
 static void test_acquire(void)
 {
 	check(ask(FEED_POLICY_FLUSH, NULL) == 0 && ask(FEED_SA_FLUSH, NULL) == 0, "flush");
@@ -421,6 +372,7 @@ int main(void)
 	test_replay();
 	test_orphans();
 	test_acquire();
+	test_over();
 	test_hostile();
 	test_reload();
 	close(fd);

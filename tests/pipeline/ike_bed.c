@@ -87,6 +87,15 @@ unsigned events_of(uint16_t type)
 	return n;
 }
 
+unsigned expired(bool hard)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < n_events; i++)
+		n += event[i].type == FEED_EXPIRE && event[i].expire.hard == hard;
+	return n;
+}
+
 void watch(int64_t ms)
 {
 	n_events = 0;
@@ -164,6 +173,17 @@ int policy(uint16_t type, uint32_t spi)
 					.dst_ts = ts(0xc0000200, 0xc000020f)}};
 
 	return ask(type, &m);
+}
+
+int update(uint32_t spi, bool inbound, uint32_t was, uint32_t is, uint16_t port, bool encap)
+{
+	struct feed_msg m = {.update = {.id = {spi, addr(inbound ? was : OURS),
+					       addr(inbound ? OURS : was), 50, 0},
+					.src = {addr(inbound ? is : OURS), inbound ? port : 4500},
+					.dst = {addr(inbound ? OURS : is), inbound ? 4500 : port},
+					.encap = encap}};
+
+	return ask(FEED_SA_UPDATE, &m);
 }
 
 // ---- packets ----

@@ -34,6 +34,7 @@ int ask(uint16_t type, const struct feed_msg *body);
 unsigned events_of(uint16_t type);
 // The control thread looks after SAs as if it were so many ms later; events are those of this look.
 void watch(int64_t ms);
+unsigned expired(bool hard); // events that say so
 int hello(void);
 struct feed_ts ts(uint32_t lo, uint32_t hi);
 // An SA of acme's; its key is made of its SPI.
@@ -43,6 +44,13 @@ struct feed_msg id_msg(uint32_t spi, bool inbound);
 int sa_del(uint32_t spi, bool inbound);
 // FEED_POLICY_ADD or _DEL of acme's OUT policy for an SPI; 0: a trap.
 int policy(uint16_t type, uint32_t spi);
+// An SA's peer was at one address and is at another, in UDP or not.
+int update(uint32_t spi, bool inbound, uint32_t was, uint32_t is, uint16_t port, bool encap);
+
+// ---- ike_life.c ----
+
+void test_orphans(void);
+void test_over(void);
 
 // ---- packets ----
 

@@ -183,3 +183,26 @@ Test(charon_link, a_deletion_without_an_answer_is_told_again)
 	cr_expect_eq(times(FEED_POLICY_DEL), 2);
 	cr_expect_eq(times(FEED_POLICY_ADD), 1, "it is not replayed");
 }
+
+// What charon's child_sa heeds is NOT_SUPPORTED alone: with anything else it goes on by the new addresses.
+Test(charon_link, an_sa_that_cannot_move_keeps_its_name)
+{
+	static const int refusal[] = {-EAFNOSUPPORT, -EINVAL, -ENOENT, -ENOMEM};
+	struct stub_host ours, was, is;
+	kernel_ipsec_sa_id_t id = {.src = stub_host(&ours, "192.0.2.1"),
+				   .dst = stub_host(&was, "198.51.100.1"),
+				   .spi = htonl(0x1000),
+				   .proto = IPPROTO_ESP,
+				   .if_id = 7};
+	kernel_ipsec_update_sa_t data = {.new_src = id.src,
+					 .new_dst = stub_host(&is, "2001:db8::1")};
+
+	for (unsigned i = 0; i < countof(refusal); i++) {
+		answer(FEED_SA_UPDATE, refusal[i]);
+		cr_expect_eq(ipsec->update_sa(ipsec, &id, &data), NOT_SUPPORTED, "%d", refusal[i]);
+	}
+	answer(FEED_SA_UPDATE, 0);
+	cr_expect_eq(ipsec->update_sa(ipsec, &id, &data), SUCCESS);
+	answer(FEED_SA_UPDATE, CLOSE); // nobody knows: it counts as done
+	cr_expect_eq(ipsec->update_sa(ipsec, &id, &data), SUCCESS);
+}

@@ -46,7 +46,8 @@ struct ike_sa {
 	struct feed_lifetime life, bytes, packets;
 	uint64_t soft_seq; // out: the number at which it is to be rekeyed; 0: none
 	uint64_t seq_told; // last number reported to the IKE daemon
-	int64_t doomed; // ms: an orphan whose place is taken, or a deleted one, goes then; 0: not yet
+	int64_t doomed; // ms: an orphan whose place is taken, a deleted one, or one that is over, goes
+			// then; 0: not yet
 	struct ip_endpoint at,
 		saw;      // in: where packets come from as far as the IKE daemon knows; last look
 	struct sa_in *in; // one of the two

@@ -278,9 +278,18 @@ static void move_in(struct ike_sa *sa, const struct feed_update *u)
 			 __ATOMIC_RELAXED);
 }
 
-static bool endpoint_ok(const struct ip_endpoint *e, bool encap)
+static int endpoint_check(const struct ip_endpoint *e, bool encap, struct err *err)
 {
-	return e->addr.family == AF_INET && (!encap || e->port != 0);
+	char text[IP_ADDR_STRLEN];
+
+	if (e->addr.family != AF_INET)
+		return err_set(err, -EAFNOSUPPORT,
+			       "%s: the outer addresses of an SA are IPv4 for now",
+			       ip_addr_str(&e->addr, text));
+	if (encap && e->port == 0)
+		return err_set(err, -EINVAL, "%s: an SA in UDP has ports",
+			       ip_addr_str(&e->addr, text));
+	return 0;
 }
 
 int sad_update(struct ike_sad *s, const struct feed_update *u, struct err *err)
@@ -289,11 +298,9 @@ int sad_update(struct ike_sad *s, const struct feed_update *u, struct err *err)
 	int rc = find_or_say(s, &u->id, &sa, err);
 	char was[IP_ENDPOINT_STRLEN], is[IP_ENDPOINT_STRLEN];
 
-	if (rc < 0)
+	if (rc < 0 || (rc = endpoint_check(&u->src, u->encap, err)) < 0 ||
+	    (rc = endpoint_check(&u->dst, u->encap, err)) < 0)
 		return rc;
-	if (!endpoint_ok(&u->src, u->encap) || !endpoint_ok(&u->dst, u->encap))
-		return err_set(err, -EINVAL,
-			       "the outer addresses of an SA are IPv4 for now, with ports in UDP");
 	if (!sa->inbound && (rc = move_out(s, sa, u, err)) < 0)
 		return rc;
 	if (sa->inbound) {

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define NOTES_A_SECOND 20
+// What is over stays this long for the IKE daemon to delete, and counts as one of limits.sas.
+#define OVER_MS 300000
 
 static struct feed_id id_of(const struct ike_sad *s, const struct ike_sa *sa)
 {
@@ -49,9 +51,11 @@ static void lifetime_check(struct ike_sad *s, struct ike_sa *sa, int64_t now)
 
 	if (hard)
 		sad_stop(s, sa);
-	if (hard && !sa->told_hard)
+	if (hard && !sa->told_hard) {
 		sa->told_hard = sad_expire_tell(s, sa, true);
-	else if (soft && !hard && !sa->told_soft)
+		if (sa->told_hard && sa->doomed == 0)
+			sa->doomed = now + OVER_MS;
+	} else if (soft && !hard && !sa->told_soft)
 		sa->told_soft = sad_expire_tell(s, sa, false);
 }
 
@@ -111,6 +115,10 @@ void sad_watch(struct ike_sad *s, int64_t now)
 	for (sa = TAILQ_FIRST(&s->all); sa != NULL; sa = next) {
 		next = TAILQ_NEXT(sa, link);
 		if (sa->doomed != 0 && sa->doomed <= now) {
+			if (!sa->orphan && !sa->deleted)
+				log_notice("ike: SA with SPI 0x%08x of %s is over and was not "
+					   "deleted; it is removed",
+					   sa->spi, s->ctl->customer[sa->customer].plane->name);
 			sad_remove(s, sa);
 			continue;
 		}

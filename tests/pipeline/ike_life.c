@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// SAs that outlive the connection of who made them, or their own lifetime.
+#include "ike_bed.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void test_orphans(void)
+{
+	struct sa_out *old = peer_make(0x20002, false, 0x02, 1000);
+
+	close(fd);
+	turn();
+	check(!ike_feed_connected(ctl->ike), "the IKE daemon is gone");
+	check(out_send(PHONE).spi == 0xa0002 && in_send(old, PEER, 0) == DROP_COUNT,
+	      "its tunnels work on");
+	fd = client();
+	check(hello() == 0 && ike_feed_connected(ctl->ike), "another comes");
+	check(ask(FEED_REPLAYED, NULL) == 0, "and knows nothing");
+	check(out_send(PHONE).spi == 0xa0002 && in_send(old, PEER, 0) == DROP_COUNT,
+	      "the tunnels still work");
+	struct feed_msg m = sa_msg(0x20011, true);
+	m.sa.reqid = 9;
+	check(ask(FEED_SA_ADD, &m) == 0 && sa_add(0xa0011, false, 0) == 0 &&
+		      policy(FEED_POLICY_ADD, 0xa0011) == 0,
+	      "others take their place");
+	check(out_send(PHONE).spi == 0xa0011 && in_send(old, PEER, 0) == DROP_COUNT,
+	      "out at once; in by the old one for a while");
+	watch(31000);
+	check(in_send(old, PEER, 0) == DROP_SPI_UNKNOWN && ctl->sad->n == 2, "then it is gone");
+	sa_out_release(old);
+
+	// A second connection replaces the first, and replays what it has.
+	int first = fd;
+	fd = client();
+	check(hello() == 0, "a second connection");
+	char byte;
+	check(recv(first, &byte, 1, MSG_DONTWAIT) == 0, "the first is closed");
+	close(first);
+	uint32_t seq = out_send(PHONE).seq;
+	check(sa_add(0xa0011, false, FEED_REPLAY) == 0 && policy(FEED_POLICY_ADD, 0xa0011) == 0 &&
+		      ask(FEED_REPLAYED, NULL) == 0,
+	      "replayed while we have it");
+	check(out_send(PHONE).seq == seq + 1, "nothing jumps");
+}
+
+// The IKE daemon was told that an SA is over, and does not delete it.
+void test_over(void)
+{
+	struct feed_msg m = sa_msg(0x20005, true);
+
+	m.sa.time = (struct feed_lifetime){0, 10};
+	check(ask(FEED_SA_ADD, &m) == 0, "an SA for ten seconds");
+	unsigned n = ctl->sad->n;
+	watch(11000);
+	check(expired(true) == 1, "it is over");
+	watch(300000);
+	check(ctl->sad->n == n, "there is time to delete it");
+	watch(312000);
+	check(ctl->sad->n == n - 1 && sa_del(0x20005, true) == -ENOENT, "but it does not stay");
+}
