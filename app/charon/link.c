@@ -259,6 +259,8 @@ static int replay_owed(struct link *l, int fd, struct err *err)
 		l->work = (struct feed_msg){.type = o->type};
 		if (o->type == FEED_SA_DEL)
 			l->work.sa_id = o->id;
+		else if (o->type == FEED_SA_UPDATE)
+			l->work.update = o->update;
 		else
 			l->work.policy = o->policy;
 		if ((rc = exchange(l, fd, err)) < 0 && !unsayable(rc))
@@ -384,7 +386,7 @@ static bool connect_once(struct link *l, int *said)
 	refused_tell(l, refused);
 	if (dropped > 0)
 		DBG1(DBG_KNL,
-		     "trunkline: %u policies or deletions are out of the range that the feed "
+		     "trunkline: %u changes are out of the range that the feed "
 		     "allows; they are dropped",
 		     dropped);
 	if (rc < 0) {

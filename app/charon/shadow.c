@@ -217,6 +217,9 @@ void shadow_owe(struct shadow *s, const struct feed_msg *r)
 	case FEED_SA_ADD:
 		owe(s, &(struct shadow_owed){.type = FEED_SA_DEL, .id = id_of(&r->sa)});
 		break;
+	case FEED_SA_UPDATE: // a deletion that follows has the new name
+		owe(s, &(struct shadow_owed){.type = FEED_SA_UPDATE, .update = r->update});
+		break;
 	case FEED_SA_DEL:
 		owe(s, &(struct shadow_owed){.type = FEED_SA_DEL, .id = r->sa_id});
 		break;

@@ -23,11 +23,12 @@ struct shadow_policy {
 	struct feed_policy p;
 };
 
-// A deletion that the gateway has not heard of.
+// A deletion or a move that the gateway has not heard of.
 struct shadow_owed {
 	TAILQ_ENTRY(shadow_owed) link;
-	uint16_t type; // FEED_SA_DEL or FEED_POLICY_DEL
+	uint16_t type; // FEED_SA_UPDATE, FEED_SA_DEL or FEED_POLICY_DEL
 	union {
+		struct feed_update update;
 		struct feed_id id;
 		struct feed_policy policy;
 	};
@@ -50,7 +51,7 @@ int shadow_apply(struct shadow *s, const struct feed_msg *request, int64_t now);
 // Out of the tables; the SA's keys are wiped.
 void shadow_sa_drop(struct shadow *s, struct shadow_sa *sa);
 void shadow_policy_drop(struct shadow *s, struct shadow_policy *p);
-// The request may not have reached the gateway: what it should delete is owed to it. SA_ADD that is not known
+// The request may not have reached the gateway: what it should delete or move is owed to it. SA_ADD that is not known
 // to have failed counts as one to be deleted.
 void shadow_owe(struct shadow *s, const struct feed_msg *request);
 void shadow_owed_clear(struct shadow *s);

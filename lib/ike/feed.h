@@ -87,7 +87,8 @@ enum feed_sa_flag {
 	FEED_COPY_DF = 1 << 3,
 	FEED_COPY_DSCP = 1 << 4,
 	FEED_COPY_ECN = 1 << 5,
-	FEED_REPLAY = 1 << 6, // held since an earlier connection: seq counts
+	// Held since an earlier connection: seq counts, and it may have moved since.
+	FEED_REPLAY = 1 << 6,
 	FEED_WAIT =
 		1 << 7, // out: the peer has it only once our next message has arrived (IKEv1, asked
 			// for by us); one that is replaced by it is used for a moment longer

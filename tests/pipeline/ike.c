@@ -371,6 +371,7 @@ int main(void)
 	test_lifetimes();
 	test_replay();
 	test_orphans();
+	test_moved_away();
 	test_acquire();
 	test_over();
 	test_hostile();

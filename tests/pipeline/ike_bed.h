@@ -50,6 +50,7 @@ int update(uint32_t spi, bool inbound, uint32_t was, uint32_t is, uint16_t port,
 // ---- ike_life.c ----
 
 void test_orphans(void);
+void test_moved_away(void);
 void test_over(void);
 
 // ---- packets ----

@@ -46,6 +46,50 @@ void test_orphans(void)
 	check(out_send(PHONE).seq == seq + 1, "nothing jumps");
 }
 
+static int replay(uint32_t spi, bool inbound, struct ip_endpoint peer, uint32_t flags)
+{
+	struct feed_msg m = sa_msg(spi, inbound);
+
+	m.sa.flags |= FEED_REPLAY | flags;
+	*(inbound ? &m.sa.src : &m.sa.dst) = peer;
+	return ask(FEED_SA_ADD, &m);
+}
+
+// Nobody was there to be told that the peer has moved.
+void test_moved_away(void)
+{
+	const struct ip_endpoint away = {addr(ELSEWHERE), 7777};
+	struct sa_out *peer = peer_make(0x20011, true, 0x11, 0);
+	unsigned n = ctl->sad->n;
+
+	check(in_send(peer, ELSEWHERE, 7777) == DROP_SA_MODE, "plain ESP so far");
+	uint32_t seq = out_send(PHONE).seq;
+	close(fd);
+	turn();
+	fd = client();
+	check(hello() == 0, "the IKE daemon is there again");
+	check(replay(0x20011, true, away, FEED_ENCAP) == 0 &&
+		      replay(0xa0011, false, away, FEED_ENCAP) == 0 &&
+		      policy(FEED_POLICY_ADD, 0xa0011) == 0 && ask(FEED_REPLAYED, NULL) == 0,
+	      "and says that the peer is behind a NAT now");
+	check(ctl->sad->n == n, "they are the same SAs: %u", ctl->sad->n);
+	struct seen s = out_send(PHONE);
+	check(s.dst == ELSEWHERE && s.dport == 7777 && s.seq == seq + 1, "out to there, goes on");
+	check(in_send(peer, ELSEWHERE, 7777) == DROP_COUNT, "in from there");
+	sa_out_release(peer);
+
+	check(hello() == 0, "once more");
+	check(replay(0xa0011, false, (struct ip_endpoint){{.family = AF_INET6}, 4500}, 0) ==
+		      -EAFNOSUPPORT,
+	      "to where none can be: %s", msg.text);
+	check(out_send(PHONE).dst == ELSEWHERE, "it works on");
+	check(replay(0x20011, true, (struct ip_endpoint){addr(PEER), 4500}, 0) == 0 &&
+		      replay(0xa0011, false, (struct ip_endpoint){addr(PEER), 4500}, 0) == 0 &&
+		      policy(FEED_POLICY_ADD, 0xa0011) == 0 && ask(FEED_REPLAYED, NULL) == 0,
+	      "and back");
+	check(out_send(PHONE).dst == PEER && ctl->sad->n == n, "as before");
+}
+
 // The IKE daemon was told that an SA is over, and does not delete it.
 void test_over(void)
 {

@@ -205,4 +205,8 @@ Test(charon_link, an_sa_that_cannot_move_keeps_its_name)
 	cr_expect_eq(ipsec->update_sa(ipsec, &id, &data), SUCCESS);
 	answer(FEED_SA_UPDATE, CLOSE); // nobody knows: it counts as done
 	cr_expect_eq(ipsec->update_sa(ipsec, &id, &data), SUCCESS);
+	answer(FEED_SA_UPDATE, 0);
+	unsigned n = times(FEED_SA_UPDATE);
+	cr_expect(comes(FEED_REPLAYED, 2));
+	cr_expect_eq(times(FEED_SA_UPDATE), n + 1, "it is told again");
 }

@@ -152,6 +152,16 @@ Test(shadow, what_goes_while_the_gateway_is_away_is_owed)
 	cr_assert_eq(TAILQ_FIRST(&s.owed)->id.spi, 0x1000);
 	shadow_owe(&s, &add); // whether it was done nobody knows
 	cr_assert_eq(s.n_owed, 2);
+	shadow_owed_clear(&s);
+	struct feed_msg move = {
+		.type = FEED_SA_UPDATE,
+		.update = {.id = id(0x1000, "198.51.100.1", 7), .dst = {a4("203.0.113.9"), 4500}}};
+	struct feed_msg gone = {.type = FEED_SA_DEL, .sa_id = id(0x1000, "203.0.113.9", 7)};
+	shadow_owe(&s, &move);
+	shadow_owe(&s, &gone); // by its new name, which the gateway learns first
+	cr_assert_eq(s.n_owed, 2);
+	cr_assert_eq(TAILQ_FIRST(&s.owed)->type, FEED_SA_UPDATE);
+	cr_assert_eq(TAILQ_FIRST(&s.owed)->update.id.spi, 0x1000);
 	struct feed_msg del = policy(FEED_POLICY_DEL, 0x1000, 7), query = {.type = FEED_SA_QUERY};
 	shadow_owe(&s, &del);
 	shadow_owe(&s, &query);

@@ -101,6 +101,7 @@ void sad_policies_check(struct ike_sad *s, int64_t now);
 
 // Lifetimes, addresses and sequence numbers, looked at five times a second; now in ms.
 void sad_watch(struct ike_sad *s, int64_t now);
+bool sad_endpoint_equal(const struct ip_endpoint *a, const struct ip_endpoint *b);
 void sad_note(struct ike_sad *s, const struct feed_note *n);
 // Tells the IKE daemon of an SA's end, or that it comes near.
 bool sad_expire_tell(struct ike_sad *s, const struct ike_sa *sa, bool hard);

@@ -135,20 +135,6 @@ static void lifetime_set(struct ike_sa *sa, const struct feed_sa *f)
 	sa->told_soft = sa->told_hard = false;
 }
 
-// What was there before the connection, and is there again.
-static int adopt(struct ike_sad *s, struct ike_sa *sa, const struct feed_sa *f, struct err *err)
-{
-	(void)s;
-	if (!(f->flags & FEED_REPLAY) || sa->inbound != !!(f->flags & FEED_INBOUND))
-		return err_set(err, -EEXIST, "SPI 0x%08x is there already", f->spi);
-	sa->orphan = false;
-	sa->doomed = 0;
-	sa->reqid = f->reqid;
-	sa->seq_told = 0;
-	lifetime_set(sa, f);
-	return 0;
-}
-
 static struct ike_sa *sa_new(uint16_t customer, const struct feed_sa *f)
 {
 	struct ike_sa *sa = calloc(1, sizeof(*sa));
@@ -187,34 +173,6 @@ static int sa_publish(struct ike_sad *s, struct ike_sa *sa, struct err *err)
 	}
 	sa_peer_resolve(s->ctl, &sa->dst.addr);
 	return sad_activate(s, sa->customer, err);
-}
-
-int sad_add(struct ike_sad *s, const struct feed_sa *f, struct err *err)
-{
-	uint16_t customer = ike_customer_of(s->ctl, f->if_id, err);
-	int rc;
-
-	if (customer == 0)
-		return -ENOENT;
-	struct ike_sa *sa = sad_find(s, customer, f->spi, &f->dst.addr);
-	if (sa != NULL)
-		return adopt(s, sa, f, err);
-	if (s->n / 2 + s->ctl->n_sas >= s->ctl->config->max_sas)
-		return err_set(err, -ENOSPC, "there are %u SA pairs already (limits.sas)",
-			       s->n / 2 + s->ctl->n_sas);
-	if ((f->flags & FEED_INBOUND) && (rc = spi_check(s, f, err)) < 0)
-		return rc;
-	if (!(f->flags & FEED_INBOUND) && (rc = sad_room(s, customer, err)) < 0)
-		return rc;
-	if ((sa = sa_new(customer, f)) == NULL)
-		return err_set(err, -ENOMEM, "no memory");
-	if ((rc = ike_sa_make(s->ctl, sa, f, err)) < 0) {
-		free(sa);
-		return rc;
-	}
-	if ((rc = sa_publish(s, sa, err)) < 0)
-		sad_remove(s, sa);
-	return rc;
 }
 
 static void activate_or_say(struct ike_sad *s, uint16_t customer)
@@ -292,13 +250,13 @@ static int endpoint_check(const struct ip_endpoint *e, bool encap, struct err *e
 	return 0;
 }
 
-int sad_update(struct ike_sad *s, const struct feed_update *u, struct err *err)
+static int sa_move(struct ike_sad *s, struct ike_sa *sa, const struct feed_update *u,
+		   struct err *err)
 {
-	struct ike_sa *sa;
-	int rc = find_or_say(s, &u->id, &sa, err);
 	char was[IP_ENDPOINT_STRLEN], is[IP_ENDPOINT_STRLEN];
+	int rc;
 
-	if (rc < 0 || (rc = endpoint_check(&u->src, u->encap, err)) < 0 ||
+	if ((rc = endpoint_check(&u->src, u->encap, err)) < 0 ||
 	    (rc = endpoint_check(&u->dst, u->encap, err)) < 0)
 		return rc;
 	if (!sa->inbound && (rc = move_out(s, sa, u, err)) < 0)
@@ -315,6 +273,80 @@ int sad_update(struct ike_sad *s, const struct feed_update *u, struct err *err)
 	sa->encap = u->encap;
 	return 0;
 }
+
+int sad_update(struct ike_sad *s, const struct feed_update *u, struct err *err)
+{
+	struct ike_sa *sa;
+	int rc = find_or_say(s, &u->id, &sa, err);
+
+	return rc < 0 ? rc : sa_move(s, sa, u, err);
+}
+
+// ---- adding ----
+
+// It may have moved while there was no connection, so that its destination is another.
+static struct ike_sa *orphan_find(struct ike_sad *s, uint16_t customer, const struct feed_sa *f)
+{
+	struct ike_sa *sa;
+
+	TAILQ_FOREACH (sa, bucket_of(s, f->spi), hashed)
+		if (sa->orphan && !sa->deleted && sa->spi == f->spi && sa->customer == customer &&
+		    sa->inbound == !!(f->flags & FEED_INBOUND))
+			return sa;
+	return NULL;
+}
+
+// What was there before the connection, and is there again.
+static int adopt(struct ike_sad *s, struct ike_sa *sa, const struct feed_sa *f, struct err *err)
+{
+	const struct feed_update u = {.src = f->src, .dst = f->dst, .encap = f->flags & FEED_ENCAP};
+	int rc;
+
+	if (!(f->flags & FEED_REPLAY) || sa->inbound != !!(f->flags & FEED_INBOUND))
+		return err_set(err, -EEXIST, "SPI 0x%08x is there already", f->spi);
+	if ((u.encap != sa->encap || !sad_endpoint_equal(&u.src, &sa->src) ||
+	     !sad_endpoint_equal(&u.dst, &sa->dst)) &&
+	    (rc = sa_move(s, sa, &u, err)) < 0)
+		return rc;
+	sa->orphan = false;
+	sa->doomed = 0;
+	sa->reqid = f->reqid;
+	sa->seq_told = 0;
+	lifetime_set(sa, f);
+	return 0;
+}
+
+int sad_add(struct ike_sad *s, const struct feed_sa *f, struct err *err)
+{
+	uint16_t customer = ike_customer_of(s->ctl, f->if_id, err);
+	int rc;
+
+	if (customer == 0)
+		return -ENOENT;
+	struct ike_sa *sa = sad_find(s, customer, f->spi, &f->dst.addr);
+	if (sa == NULL && (f->flags & FEED_REPLAY))
+		sa = orphan_find(s, customer, f);
+	if (sa != NULL)
+		return adopt(s, sa, f, err);
+	if (s->n / 2 + s->ctl->n_sas >= s->ctl->config->max_sas)
+		return err_set(err, -ENOSPC, "there are %u SA pairs already (limits.sas)",
+			       s->n / 2 + s->ctl->n_sas);
+	if ((f->flags & FEED_INBOUND) && (rc = spi_check(s, f, err)) < 0)
+		return rc;
+	if (!(f->flags & FEED_INBOUND) && (rc = sad_room(s, customer, err)) < 0)
+		return rc;
+	if ((sa = sa_new(customer, f)) == NULL)
+		return err_set(err, -ENOMEM, "no memory");
+	if ((rc = ike_sa_make(s->ctl, sa, f, err)) < 0) {
+		free(sa);
+		return rc;
+	}
+	if ((rc = sa_publish(s, sa, err)) < 0)
+		sad_remove(s, sa);
+	return rc;
+}
+
+// ---- asking and deleting ----
 
 void sad_usage(const struct ike_sad *s, const struct ike_sa *sa, struct feed_usage *out)
 {

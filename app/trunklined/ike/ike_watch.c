@@ -59,7 +59,7 @@ static void lifetime_check(struct ike_sad *s, struct ike_sa *sa, int64_t now)
 		sa->told_soft = sad_expire_tell(s, sa, false);
 }
 
-static bool endpoint_equal(const struct ip_endpoint *a, const struct ip_endpoint *b)
+bool sad_endpoint_equal(const struct ip_endpoint *a, const struct ip_endpoint *b)
 {
 	return ip_addr_equal(&a->addr, &b->addr) && a->port == b->port;
 }
@@ -69,14 +69,14 @@ static void mapping_check(struct ike_sad *s, struct ike_sa *sa)
 {
 	struct ip_endpoint is = {.addr = {.family = AF_INET, .v4.s_addr = sa->in->peer_ip},
 				 .port = sa->encap ? ntohs(sa->in->peer_port) : sa->src.port};
-	bool steady = endpoint_equal(&is, &sa->saw);
+	bool steady = sad_endpoint_equal(&is, &sa->saw);
 
 	if (is.port == 0 && sa->encap)
 		return; // no packet has come in UDP yet
 	sa->saw = is;
-	if (!steady || endpoint_equal(&is, &sa->at))
+	if (!steady || sad_endpoint_equal(&is, &sa->at))
 		return;
-	if (!endpoint_equal(&is, &sa->src)) {
+	if (!sad_endpoint_equal(&is, &sa->src)) {
 		s->event = (struct feed_msg){.type = FEED_MAPPING,
 					     .mapping = {id_of(s, sa), sa->reqid, sa->src, is}};
 		if (!ike_feed_tell(s->feed, &s->event))
