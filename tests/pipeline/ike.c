@@ -372,6 +372,7 @@ int main(void)
 	test_replay();
 	test_orphans();
 	test_moved_away();
+	test_orphans_end();
 	test_acquire();
 	test_over();
 	test_hostile();

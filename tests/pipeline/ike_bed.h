@@ -51,6 +51,7 @@ int update(uint32_t spi, bool inbound, uint32_t was, uint32_t is, uint16_t port,
 
 void test_orphans(void);
 void test_moved_away(void);
+void test_orphans_end(void);
 void test_over(void);
 
 // ---- packets ----

@@ -7,10 +7,39 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+// The policies of an inbound SA, which is both of the packets that end here and of those that go on.
+static bool policies_in(uint16_t type, uint32_t spi)
+{
+	struct feed_msg m = {.policy = {.dir = FEED_IN,
+					.type = FEED_POLICY_IPSEC,
+					.priority = 100,
+					.reqid = 1,
+					.spi = spi,
+					.if_id = ike_number("acme"),
+					.src_ts = ts(0xc0000200, 0xc000020f),
+					.dst_ts = ts(MEDIA, MEDIA)}};
+
+	if (ask(type, &m) < 0)
+		return false;
+	m.policy.dir = FEED_FWD;
+	return ask(type, &m) == 0;
+}
+
+static unsigned policies(void)
+{
+	struct ike_policy *i;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (i, &ctl->sad->policies[customer_find(ctl, "acme")], link)
+		n++;
+	return n;
+}
+
 void test_orphans(void)
 {
 	struct sa_out *old = peer_make(0x20002, false, 0x02, 1000);
 
+	check(policies_in(FEED_POLICY_ADD, 0x20002) && policies() == 3, "one of each direction");
 	close(fd);
 	turn();
 	check(!ike_feed_connected(ctl->ike), "the IKE daemon is gone");
@@ -24,8 +53,11 @@ void test_orphans(void)
 	struct feed_msg m = sa_msg(0x20011, true);
 	m.sa.reqid = 9;
 	check(ask(FEED_SA_ADD, &m) == 0 && sa_add(0xa0011, false, 0) == 0 &&
-		      policy(FEED_POLICY_ADD, 0xa0011) == 0,
-	      "others take their place");
+		      policies_in(FEED_POLICY_ADD, 0x20011),
+	      "others come, in first");
+	watch(31000);
+	check(out_send(PHONE).spi == 0xa0002 && ctl->sad->n == 4, "there is no other way out yet");
+	check(policy(FEED_POLICY_ADD, 0xa0011) == 0 && policies() == 3, "others take their place");
 	check(out_send(PHONE).spi == 0xa0011 && in_send(old, PEER, 0) == DROP_COUNT,
 	      "out at once; in by the old one for a while");
 	watch(31000);
@@ -44,6 +76,19 @@ void test_orphans(void)
 		      ask(FEED_REPLAYED, NULL) == 0,
 	      "replayed while we have it");
 	check(out_send(PHONE).seq == seq + 1, "nothing jumps");
+}
+
+// Nobody takes the place of what is left.
+void test_orphans_end(void)
+{
+	check(policies_in(FEED_POLICY_ADD, 0x20011) && policy(FEED_POLICY_ADD, 0) == 0, "a trap");
+	unsigned n = policies();
+	check(hello() == 0 && ask(FEED_REPLAYED, NULL) == 0, "an IKE daemon that knows nothing");
+	check(policies() == n, "policies stay: %u", n);
+	check(sa_del(0xa0011, false) == 0 && policies() == n - 2,
+	      "but not that of an SA that goes, and the trap");
+	check(strcmp(whose(ctl, 0), "nobody") == 0, "no way out, no route");
+	check(sa_del(0x20011, true) == 0 && policies() == 0, "nor those in: %u", policies());
 }
 
 static int replay(uint32_t spi, bool inbound, struct ip_endpoint peer, uint32_t flags)

@@ -52,6 +52,16 @@ static struct ike_sa *out_of(struct ike_sad *s, uint16_t customer, uint32_t spi)
 	return NULL;
 }
 
+static struct ike_sa *sa_of(struct ike_sad *s, uint16_t customer, uint32_t spi)
+{
+	struct ike_sa *sa;
+
+	TAILQ_FOREACH (sa, &s->of_customer[customer], of_customer)
+		if (sa->spi == spi && !sa->stopped)
+			return sa;
+	return NULL;
+}
+
 static bool is_out(const struct feed_policy *p)
 {
 	return p->dir == FEED_OUT && p->type == FEED_POLICY_IPSEC;
@@ -158,9 +168,24 @@ static void orphans_replace(struct ike_sad *s, uint16_t customer, const struct f
 		next = TAILQ_NEXT(i, link);
 		if (!i->orphan || !selectors_equal(&i->p, p))
 			continue;
+		// Not before there is a way out: policies for both directions come one by one.
 		TAILQ_FOREACH (sa, &s->of_customer[customer], of_customer)
-			if (sa->orphan && sa->reqid == i->p.reqid && sa->doomed == 0)
+			if (sa->orphan && sa->reqid == i->p.reqid && sa->doomed == 0 && is_out(p))
 				sa->doomed = ike_now() + ORPHAN_MS;
+		TAILQ_REMOVE(&s->policies[customer], i, link);
+		free(i);
+	}
+}
+
+void sad_policy_orphans(struct ike_sad *s, uint16_t customer, uint32_t reqid)
+{
+	struct ike_policy *i, *next;
+
+	for (i = TAILQ_FIRST(&s->policies[customer]); i != NULL; i = next) {
+		next = TAILQ_NEXT(i, link);
+		if (!i->orphan || i->p.reqid != reqid || i->ends != 0 ||
+		    sa_of(s, customer, i->p.spi) != NULL)
+			continue;
 		TAILQ_REMOVE(&s->policies[customer], i, link);
 		free(i);
 	}
@@ -194,7 +219,7 @@ int sad_policy_add(struct ike_sad *s, const struct feed_policy *p, struct err *e
 	if ((i = calloc(1, sizeof(*i))) == NULL)
 		return err_set(err, -ENOMEM, "no memory");
 	const struct ike_sa *sa = out_of(s, customer, p->spi);
-	if (sa != NULL) // a trap takes nobody's place
+	if (sa_of(s, customer, p->spi) != NULL) // a trap takes nobody's place
 		orphans_replace(s, customer, p);
 	i->p = *p;
 	i->refs = 1;

@@ -88,6 +88,8 @@ int sad_policy_query(struct ike_sad *s, const struct feed_policy *p, struct feed
 		     struct err *err);
 int sad_policy_del(struct ike_sad *s, const struct feed_policy *p, struct err *err);
 void sad_policy_flush(struct ike_sad *s, uint16_t customer); // 0: all
+// Away with orphans of a reqid whose SA is not there any more.
+void sad_policy_orphans(struct ike_sad *s, uint16_t customer, uint32_t reqid);
 // Until when an outbound SA is used after its deletion; 0: it is not.
 int64_t sad_policy_ends(const struct ike_sad *s, const struct ike_sa *sa);
 // Makes room for one more outbound SA of the customer, so that choosing never needs memory.

@@ -205,6 +205,10 @@ void sad_remove(struct ike_sad *s, struct ike_sa *sa)
 		defer_free(s->ctl->defer, sa->in, sa_in_release);
 	else
 		defer_free(s->ctl->defer, sa->out, sa_out_release);
+	if (sa->orphan) {
+		sad_policy_orphans(s, sa->customer, sa->reqid);
+		activate_or_say(s, sa->customer); // a trap may have gone
+	}
 	free(sa);
 }
 
