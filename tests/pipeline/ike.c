@@ -4,10 +4,12 @@
 #include "ike_bed.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <rte_eal.h>
 #include <rte_lpm.h>
 #include <rte_malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -331,6 +333,47 @@ static void test_reload(void)
 	check(ike_sas_of(ctl, 1) == NULL, "none is left");
 }
 
+// What libevent frees must have no keys in it.
+#define SECRET 0xe7
+static unsigned leaks;
+
+static void free_seen(void *p)
+{
+	uint8_t key[20];
+
+	memset(key, SECRET, sizeof(key));
+	leaks += p != NULL && memmem(p, malloc_usable_size(p), key, sizeof(key)) != NULL;
+	free(p);
+}
+
+static void test_wiped(void)
+{
+	struct feed_msg m = sa_msg(0x20000 | SECRET, true);
+	uint8_t buf[FEED_MESSAGE_MAX];
+
+	for (unsigned i = 0; i < 3; i++)
+		check(ask(FEED_SA_ADD, &m) == 0 && sa_del(m.sa.spi, true) == 0, "keys come");
+	m.type = FEED_SA_ADD;
+	m.id = 1;
+	m.sa.n_src = 8; // longer
+	for (unsigned i = 1; i < 8; i++)
+		m.sa.src_ts[i] = m.sa.src_ts[0];
+	int len = feed_encode(&m, buf, sizeof(buf)), s = client();
+	for (int at = 0; at < len; at += 50) { // by and by, and never whole
+		int n = len - 1 - at < 50 ? len - 1 - at : 50;
+		check(send(s, buf + at, (size_t)n, 0) == n, "bytes %d to %d", at, at + n);
+		turn();
+	}
+	close(s);
+	turn();
+	for (unsigned i = 0; i < 100; i++) // messages that lie across pieces of memory
+		check(feed_send(fd, &m, 1000) == 0, "message %u", i);
+	for (unsigned i = 0; i < 100; i++)
+		gather(); // an answer each
+	check(sa_del(m.sa.spi, true) == 0, "the first of them was taken");
+	check(leaks == 0, "memory is freed with keys in it, %u times", leaks);
+}
+
 static void test_hostile(void)
 {
 	static const uint8_t junk[] = {0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0, 0, 1};
@@ -359,6 +402,7 @@ int main(void)
 	if (rte_eal_init((int)RTE_DIM(eal) - 1, eal) < 0)
 		return 1;
 	alarm(120);
+	event_set_mem_functions(malloc, realloc, free_seen);
 	log_level_set(LOG_ERROR);
 	files_make();
 	bed_open();
@@ -375,6 +419,7 @@ int main(void)
 	test_orphans_end();
 	test_acquire();
 	test_over();
+	test_wiped();
 	test_hostile();
 	test_reload();
 	close(fd);

@@ -42,14 +42,33 @@ struct ike_feed {
 	uint8_t buf[FEED_MESSAGE_MAX];
 };
 
+// libevent frees its memory as it is, and requests have keys: takes len bytes (to may be NULL) and wipes them.
+static void input_take(struct evbuffer *in, uint8_t *to, size_t len)
+{
+	struct evbuffer_iovec v;
+
+	while (len > 0 && evbuffer_peek(in, -1, NULL, &v, 1) > 0) {
+		size_t n = v.iov_len < len ? v.iov_len : len;
+		if (to != NULL) {
+			memcpy(to, v.iov_base, n);
+			to += n;
+		}
+		explicit_bzero(v.iov_base, n);
+		evbuffer_drain(in, n);
+		len -= n;
+	}
+}
+
 static void client_drop(struct client *c, const char *why)
 {
+	struct evbuffer *in = bufferevent_get_input(c->bev);
 	struct ike_feed *f = c->feed;
 
 	if (f->served == c) {
 		f->served = NULL;
 		log_notice("ike: %s is gone (%s); its tunnels work on", c->name, why);
 	}
+	input_take(in, NULL, evbuffer_get_length(in));
 	bufferevent_free(c->bev);
 	c->bev = NULL;
 	c->name[0] = '\0';
@@ -192,13 +211,15 @@ static int message_take(struct client *c, struct evbuffer *in)
 		return len;
 	if (evbuffer_get_length(in) < (size_t)len)
 		return 0;
-	evbuffer_remove(in, f->buf, (size_t)len);
+	input_take(in, f->buf, (size_t)len);
 	int rc = feed_decode(f->buf, (size_t)len, &f->in, &err);
 	explicit_bzero(f->buf, (size_t)len);
 	if (rc == 0 && (f->in.id == 0 || (f->in.type & FEED_ANSWER)))
 		rc = -EPROTO;
-	if (rc < 0)
+	if (rc < 0) {
+		feed_wipe(&f->in);
 		return rc;
+	}
 	memset(&f->out, 0, sizeof(f->out));
 	f->out.type = f->in.type | FEED_ANSWER;
 	f->out.id = f->in.id;
