@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "ike_bed.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <malloc.h>
 #include <rte_eal.h>
@@ -374,6 +375,30 @@ static void test_wiped(void)
 	check(leaks == 0, "memory is freed with keys in it, %u times", leaks);
 }
 
+// Who asks and never reads is not served for ever.
+static void test_unread(void)
+{
+	static uint8_t flood[6000 * FEED_HEADER];
+	int s = client();
+
+	for (unsigned i = 0; i < sizeof(flood); i += FEED_HEADER) {
+		flood[i + 3] = FEED_HEADER;
+		flood[i + 5] = FEED_REPLAYED;
+		flood[i + 9] = 1;
+	}
+	size_t sent = 0;
+	ssize_t n = 0;
+	while (n >= 0 && sent < 50 * sizeof(flood)) {
+		size_t at = sent % sizeof(flood);
+		turn();
+		n = send(s, flood + at, sizeof(flood) - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent += n > 0 ? (size_t)n : 0;
+	}
+	check(n < 0 && errno == EPIPE, "the connection is closed: %zu bytes of requests", sent);
+	check(ike_feed_connected(ctl->ike), "the IKE daemon's own isn't");
+	close(s);
+}
+
 static void test_hostile(void)
 {
 	static const uint8_t junk[] = {0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0, 0, 1};
@@ -420,6 +445,7 @@ int main(void)
 	test_acquire();
 	test_over();
 	test_wiped();
+	test_unread();
 	test_hostile();
 	test_reload();
 	close(fd);

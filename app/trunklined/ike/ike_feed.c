@@ -233,12 +233,20 @@ static int message_take(struct client *c, struct evbuffer *in)
 static void on_read(struct bufferevent *bev, void *arg)
 {
 	struct client *c = arg;
+	struct evbuffer *out = bufferevent_get_output(bev);
 	int rc;
 
-	while ((rc = message_take(c, bufferevent_get_input(bev))) > 0)
-		if (evbuffer_get_length(bufferevent_get_output(bev)) > 2 * UNREAD_MAX)
+	while ((rc = message_take(c, bufferevent_get_input(bev))) > 0) {
+		if (evbuffer_get_length(out) > 2 * UNREAD_MAX) {
 			rc = -ENOBUFS;
-	if (rc < 0) {
+			break;
+		}
+	}
+	if (rc == -ENOBUFS) {
+		log_warn("ike: %zu bytes of answers wait to be read; the connection is closed",
+			 evbuffer_get_length(out));
+		client_drop(c, "it doesn't read its answers");
+	} else if (rc < 0) {
 		log_warn("ike: a message that is none of the feed's (%s); the connection is closed",
 			 strerror(-rc));
 		client_drop(c, "what it says is not understood");
