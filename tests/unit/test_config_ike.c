@@ -232,3 +232,51 @@ Test(config_ike, numbers_of_names)
 	cr_expect_eq(ike_number("a"), 0xe40c292cu); // the test vectors of FNV-1a
 	cr_expect_eq(ike_number("foobar"), 0xbf9cf968u);
 }
+
+// As charon reads them and compares them: what is alike here is the same gateway there.
+Test(config_ike, forms_of_identities)
+{
+	static const struct {
+		const char *text, *form;
+	} cases[] = {
+		{"acme-gw", "fqdn:acme-gw"},
+		{"ACME-GW", "fqdn:acme-gw"},
+		{"@acme-gw", "fqdn:acme-gw"},
+		{"fqdn:acme-gw", "fqdn:acme-gw"},
+		{"DNS:Acme-GW", "fqdn:acme-gw"},
+		{"fqdn:@acme-gw", "fqdn:@acme-gw"},
+		{"@fqdn:acme-gw", "fqdn:fqdn:acme-gw"},
+		{"acme-gw.", "fqdn:acme-gw."},
+		{"@203.0.113.9", "fqdn:203.0.113.9"},
+		{"203.0.113.009", "fqdn:203.0.113.009"},
+		{"203.0.113.9-x", "fqdn:203.0.113.9-x"},
+		{"u@X.org", "email:u@x.org"},
+		{"@@acme-gw", "email:acme-gw"},
+		{"email:U@x.org", "email:u@x.org"},
+		{"rfc822:u@x.org", "email:u@x.org"},
+		{"userfqdn:u@x.org", "email:u@x.org"},
+		{"gw:u@x.org", "email:gw:u@x.org"},
+		{"keyid:ACME", "keyid:ACME"},
+		{"KeyId:acme", "keyid:acme"},
+		{"acme:gw", "keyid:acme:gw"},
+		{"203.0.113.9", "203.0.113.9"},
+		{"2001:DB8:0::1", "2001:db8::1"},
+		// Nobody's, or many's.
+		{"ipv4:203.0.113.9", ""},
+		{"ipv6:2001:db8::1", ""},
+		{"asn1dn:acme", ""},
+		{"203.0.113.1-203.0.113.9", ""},
+		{"::1-::2", ""},
+		{"0.0.0.0", ""},
+		{"::", ""},
+		{"0::0", ""},
+		{"@", ""},
+		{"keyid:", ""},
+		{"", ""},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char form[IKE_ID_FORM_LEN];
+		ike_id_form(cases[i].text, form);
+		cr_expect_str_eq(form, cases[i].form, "%s: %s", cases[i].text, form);
+	}
+}

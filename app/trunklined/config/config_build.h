@@ -66,6 +66,13 @@ void config_text_free(struct config_text *t); // wipes it
 
 void config_ike_free(struct config_ike *ike); // wipes its key
 
+// An identity as charon compares it, so that two are the same if their forms are: an address as
+// ip_addr_str() has it, else "fqdn:", "email:" or "keyid:" and the value, in lower case where case
+// does not count. "" if it would be nobody's or many's.
+#define IKE_ID_MAX 127
+#define IKE_ID_FORM_LEN (IKE_ID_MAX + 8)
+void ike_id_form(const char *text, char form[static IKE_ID_FORM_LEN]);
+
 // config_load for texts in memory: the main file and, in place of the directory's, customers.
 int config_load_sources(const struct config_machine *machine, const struct config_source *main,
 			const struct config_source *customers, unsigned n, struct config **out,
@@ -123,6 +130,8 @@ bool text_proto(const struct config_file *f, const char *key, const char *text, 
 bool proto_has_ports(uint8_t proto);
 bool text_allow(const struct config_file *f, const char *key, const char *text,
 		struct config_allow *out);
+// An identity of IKE's.
+bool text_identity(const struct config_file *f, const char *key, const char *text);
 // Algorithms of ESP or of IKE.
 bool text_proposal(const struct config_file *f, const char *key, const char *text, bool esp);
 // The value of a secret key that is len bytes long; what describes them. Not shown in reports.

@@ -57,25 +57,40 @@ static void gateways_check(struct config_build *b, const struct entry *ids, size
 	}
 }
 
-static void ids_check(struct config_build *b, struct entry *list)
+// Two of one gateway are a mistake of that, and reported there.
+static bool gateway_shared(const struct config_customer *x, const struct config_customer *y)
+{
+	return x->gateway.family != 0 && ip_addr_equal(&x->gateway, &y->gateway);
+}
+
+// charon takes who has one customer's key and calls itself like another for the other.
+static int ids_check(struct config_build *b, struct entry *list)
 {
 	const struct config *c = b->c;
+	char(*form)[IKE_ID_FORM_LEN] = calloc(c->n_customers + 1, sizeof(*form));
 	size_t n = 0;
+	if (form == NULL)
+		return -ENOMEM;
 	for (unsigned i = 0; i < c->n_customers; i++) {
 		const struct config_ike *ike = c->customers[i].ike;
-		if (ike != NULL && !text_none(ike->remote_id))
-			list[n++] = (struct entry){i, ike->remote_id, strlen(ike->remote_id)};
+		if (ike == NULL || text_none(ike->remote_id))
+			continue;
+		ike_id_form(ike->remote_id, form[i]);
+		if (form[i][0] != '\0')
+			list[n++] = (struct entry){i, form[i], strlen(form[i])};
 	}
 	qsort(list, n, sizeof(*list), entry_cmp);
-	for (size_t i = 1; i < n; i++)
-		if (entry_same(&list[i - 1], &list[i]) &&
-		    !ip_addr_equal(&c->customers[list[i].customer].gateway,
-				   &c->customers[list[i - 1].customer].gateway))
+	for (size_t i = 1; i < n; i++) {
+		const struct config_customer *x = &c->customers[list[i].customer];
+		const struct config_customer *y = &c->customers[list[i - 1].customer];
+		if (entry_same(&list[i - 1], &list[i]) && !gateway_shared(x, y))
 			mistake(file_of(b, list[i].customer), "ike.remote_id",
 				"%s is already %s's; each gateway calls itself otherwise",
-				SHOW((const char *)list[i].p),
-				SHOW(c->customers[list[i - 1].customer].name));
+				SHOW(x->ike->remote_id), SHOW(y->name));
+	}
 	gateways_check(b, list, n);
+	free(form);
+	return 0;
 }
 
 // Who has another's key could be taken for the other.
@@ -133,9 +148,10 @@ int config_check_ike(struct config_build *b)
 	struct entry *list = calloc(b->c->n_customers + 1, sizeof(*list));
 	if (list == NULL)
 		return -ENOMEM;
-	ids_check(b, list);
 	keys_check(b, list);
-	int ret = numbers_check(b, list);
+	int ret = ids_check(b, list);
+	if (ret == 0)
+		ret = numbers_check(b, list);
 	free(list);
 	return ret;
 }

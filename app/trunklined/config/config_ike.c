@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tunnels that customers' gateways negotiate: each by itself. Proposals are in config_proposal.c, keys in
-// config_psk.c.
+// Tunnels that customers' gateways negotiate: each by itself. Proposals are in config_proposal.c,
+// identities in config_id.c, keys in config_psk.c.
 #include "config_build.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ID_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@:"
 
 #define GROUPS "ecp256-ecp384-modp2048-ecp521"
 
@@ -108,9 +106,8 @@ static int id_build(struct ike_build *s, const char *key, char **raw, const stru
 		    char **out)
 {
 	char address[IP_ADDR_STRLEN] = "";
-	size_t n = *raw != NULL ? strlen(*raw) : 0;
-	if (n > 0 && (n > 127 || strspn(*raw, ID_CHARACTERS) != n))
-		mistake(s->f, key, "%s is no identity; expected " CONFIG_ID_FORM, SHOW(*raw));
+	if (!text_none(*raw))
+		text_identity(s->f, key, *raw);
 	if (a->family != 0)
 		ip_addr_str(a, address);
 	*out = *raw != NULL ? text_take(raw) : strdup(address);
