@@ -144,11 +144,26 @@ void customer_write(const char *name, unsigned gateway, unsigned x, unsigned spi
 		   place, domain, sas);
 }
 
+void customer_ike_write(const char *name, unsigned gateway, unsigned x)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "customers.d/%s.psk", name);
+	file_write(file, "a key of %s's\n", name);
+	snprintf(file, sizeof(file), "customers.d/%s.yaml", name);
+	file_write(file,
+		   "name: %s\ntier: 100M\ngateway: 203.0.113.%u\ndomain: [192.0.2.%u/28]\n"
+		   "ike: { start: initiate }\n",
+		   name, gateway, x);
+}
+
 void customer_erase(const char *name)
 {
 	char path[160];
 
 	snprintf(path, sizeof(path), "%s/customers.d/%s.yaml", dir, name);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/customers.d/%s.psk", dir, name);
 	unlink(path);
 }
 

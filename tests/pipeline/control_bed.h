@@ -18,6 +18,8 @@ void files_make(void);
 void files_remove(void);
 // A customer with 192.0.2.x/28 as domain and an SA pair by SPI (0: none); worker -1: any.
 void customer_write(const char *name, unsigned gateway, unsigned x, unsigned spi, int worker);
+// One whose gateway negotiates its tunnel.
+void customer_ike_write(const char *name, unsigned gateway, unsigned x);
 void customer_erase(const char *name);
 // The rest of the configuration, with its calls.
 void pop_write(const char *calls);

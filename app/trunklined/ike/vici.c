@@ -47,12 +47,16 @@ const struct ike_status *ike_status_of(const struct ike_vici *v, uint16_t custom
 
 // ---- telling charon ----
 
-static void tell(struct ike_vici *v, int len, vici_done done, void *arg)
+// Returns whether done will be called.
+static bool tell(struct ike_vici *v, int len, vici_done done, void *arg)
 {
+	int rc = -ENOTCONN;
+
 	if (len > 0 && vici_link_is_up(v->link) &&
-	    vici_link_send(v->link, v->buf, (size_t)len, done, arg) < 0)
+	    (rc = vici_link_send(v->link, v->buf, (size_t)len, done, arg)) < 0)
 		log_error("ike: no memory for a message to charon");
 	explicit_bzero(v->buf, len > 0 ? (size_t)len : 0);
+	return rc == 0;
 }
 
 static void tell_named(struct ike_vici *v, const char *command, const char *key, const char *value)
@@ -189,7 +193,7 @@ static void tunnel_update(struct ike_vici *v, const struct config_customer *cc)
 	t->initiate = cc->ike->initiate;
 	t->children = vici_children(cc->ike);
 	t->reachable = cc->gateway.family != 0;
-	t->seen = true;
+	t->kept = true;
 	if (psk < 0 || conn < 0) {
 		log_error("ike: %s: its connection cannot be told to charon: %s", t->name,
 			  strerror(psk < 0 ? -psk : -conn));
@@ -212,14 +216,15 @@ void ike_vici_reload(struct ike_vici *v)
 	struct vici_tunnel *t, *next;
 
 	TAILQ_FOREACH (t, &v->tunnels, link)
-		t->seen = false;
-	v->listing = false; // a list that is under way is of others
+		t->kept = false;
+	// One that is under way is of others, but has to end before the next can begin.
+	v->list_old = true;
 	for (unsigned i = 0; i < cfg->n_customers; i++)
 		if (cfg->customers[i].ike != NULL)
 			tunnel_update(v, &cfg->customers[i]);
 	for (t = TAILQ_FIRST(&v->tunnels); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, link);
-		if (t->seen)
+		if (t->kept)
 			continue;
 		unload(v, t->name);
 		log_info("ike: %s: charon has no connection of it any more", t->name);
@@ -297,25 +302,26 @@ static void on_listed(void *arg, int rc, const struct vici_in *message, const ch
 	struct ike_vici *v = arg;
 
 	(void)message;
-	if (rc < 0) {
-		v->listing = false;
-		if (rc != -ENOTCONN)
-			log_warn("ike: charon does not list its SAs: %s", why);
+	v->listing = false;
+	if (rc < 0 && rc != -ENOTCONN)
+		log_warn("ike: charon does not list its SAs: %s", why);
+	if (rc < 0 || v->list_old)
 		return;
-	}
-	if (!v->listing)
-		return; // of before a reload
-	vici_list_end_all(v);
-	if (!v->listed)
+	bool unsure = vici_list_end_all(v);
+	if (!v->listed) {
 		leftovers_want(v);
+		if (unsure) // events alone do not tell how many there are
+			v->next_list = vici_now() + LIST_SOON_MS;
+	}
 	v->listed = true;
 }
 
 static void list_ask(struct ike_vici *v, int64_t now)
 {
 	vici_list_begin(v);
-	v->next_list = now + LIST_MS;
-	tell(v, vici_named_pack("list-sas", NULL, NULL, v->buf, sizeof(v->buf)), on_listed, v);
+	v->listing = tell(v, vici_named_pack("list-sas", NULL, NULL, v->buf, sizeof(v->buf)),
+			  on_listed, v);
+	v->next_list = now + (v->listing ? LIST_MS : LIST_SOON_MS);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Between the files of the VICI client: tunnels and their life (vici.c), what charon is told of them
-// (vici_conn.c), what it says (vici_status.c), and the connection (vici_link.c). All of it is the control
-// thread's.
+// (vici_conn.c), what it says (vici_status.c, vici_reason.c), and the connection (vici_link.c). All
+// of it is the control thread's.
 #pragma once
 
 #include "config/config.h"
@@ -36,7 +36,10 @@ struct vici_tunnel {
 	bool reachable;    // its gateway's address is known
 	int64_t wanted; // ms: until then it is brought up once if it is down, though it is not ours to initiate
 	bool refused;     // charon does not take the connection: status.why
+	bool kept;        // the configuration that is being applied has it
 	bool seen;        // in the list that is under way
+	bool moved;       // an event told of it since that began: the list may be older, or lack it
+	unsigned found;   // child SAs in the list so far
 	int64_t next_try; // ms, monotonic
 	unsigned tries;
 
@@ -61,6 +64,7 @@ struct ike_vici {
 	struct vici_tunnel_list tunnels, bucket[VICI_BUCKETS];
 	unsigned n;
 	bool listing;      // a list is under way
+	bool list_old;     // the configuration has changed since it began: it counts for nothing
 	bool listed;       // there was one since charon came: what it has is known
 	int64_t next_list; // ms
 	uint8_t buf[VICI_REQUEST_MAX];
@@ -88,15 +92,19 @@ int vici_named_pack(const char *command, const char *key, const char *value, uin
 
 // An event of charon's.
 void vici_event(struct ike_vici *v, const char *name, const struct vici_in *message);
-// A list begins, and is whole: what was not in it is not there.
+// A list begins, and is whole: what was not in it is not there, unless an event has told of it
+// meanwhile. Returns whether there was such a one.
 void vici_list_begin(struct ike_vici *v);
-void vici_list_end_all(struct ike_vici *v);
+bool vici_list_end_all(struct ike_vici *v);
 // charon is gone: nothing is known of its IKE SAs.
 void vici_forget(struct ike_vici *v);
-// What a line of charon's log means if it is a reason why a tunnel is down, else NULL.
-const char *vici_reason(const char *line);
 // Logs that tunnels went down once their reasons had time to come.
 void vici_losses_log(struct ike_vici *v, int64_t now);
+
+// ---- vici_reason.c ----
+
+// What a line of charon's log means if it is a reason why a tunnel is down, else NULL.
+const char *vici_reason(const char *line);
 
 // ---- vici_ask.c ----
 

@@ -86,6 +86,14 @@ static void suite_write(char *to, size_t size, const struct sa_said *s)
 	}
 }
 
+// Whether packets go by a child SA in this state. One that is REKEYED has a successor, which counts
+// in its place.
+static bool child_is_up(const struct vici_elem *state)
+{
+	return vici_value_is(state, "INSTALLED") || vici_value_is(state, "UPDATING") ||
+	       vici_value_is(state, "REKEYING");
+}
+
 static void child_read(struct vici_in *in, struct sa_said *s)
 {
 	struct sa_said c = {0};
@@ -95,7 +103,7 @@ static void child_read(struct vici_in *in, struct sa_said *s)
 		if (e.type != VICI_VALUE)
 			vici_skip(in, &e);
 		else if (vici_named(&e, "state"))
-			s->installed += vici_value_is(&e, "INSTALLED");
+			s->installed += child_is_up(&e);
 		else if (vici_named(&e, "spi-in"))
 			vici_value_text(&e, s->in, sizeof(s->in));
 		else if (vici_named(&e, "spi-out"))
@@ -288,6 +296,7 @@ static void ike_updown(struct ike_vici *v, const struct vici_in *message, bool u
 	struct vici_tunnel *t = vici_find(v, s.name);
 	if (t == NULL)
 		return;
+	t->moved = true;
 	if (up) {
 		s.status.state = IKE_ESTABLISHED;
 		status_set(t, &s);
@@ -309,6 +318,7 @@ static void child_updown(struct ike_vici *v, const struct vici_in *message, bool
 	struct vici_tunnel *t = vici_find(v, s.name);
 	if (t == NULL)
 		return;
+	t->moved = true;
 	if (!up) {
 		t->installed -= t->installed > 0;
 		if (t->installed == 0)
@@ -356,6 +366,7 @@ static void rekey(struct ike_vici *v, const struct vici_in *message, bool child)
 			 s.suite);
 		return;
 	}
+	t->moved = true;
 	s.status.state = IKE_ESTABLISHED;
 	status_set(t, &s);
 	log_info("ike: %s: the IKE SA has new keys: %s", t->name, s.status.suite);
@@ -365,15 +376,13 @@ static void list_one(struct ike_vici *v, const struct vici_in *message)
 {
 	struct sa_said s;
 
-	if (!v->listing || !message_read(message, &s))
+	if (!v->listing || v->list_old || !message_read(message, &s))
 		return;
 	struct vici_tunnel *t = vici_find(v, s.name);
 	if (t == NULL)
 		return;
-	if (!t->seen)
-		t->installed = 0;
-	t->installed += s.installed;
-	if (!t->seen || is_there(s.status.state))
+	t->found += s.installed;
+	if ((!t->seen && !t->moved) || is_there(s.status.state))
 		status_set(t, &s);
 	t->seen = true;
 }
@@ -382,24 +391,29 @@ void vici_list_begin(struct ike_vici *v)
 {
 	struct vici_tunnel *t;
 
-	TAILQ_FOREACH (t, &v->tunnels, link)
-		t->seen = false;
-	v->listing = true;
+	v->list_old = false;
+	TAILQ_FOREACH (t, &v->tunnels, link) {
+		t->seen = t->moved = false;
+		t->found = 0;
+	}
 }
 
-void vici_list_end_all(struct ike_vici *v)
+bool vici_list_end_all(struct ike_vici *v)
 {
 	struct vici_tunnel *t;
+	bool any_moved = false;
 
-	v->listing = false;
 	TAILQ_FOREACH (t, &v->tunnels, link) {
-		if (t->seen)
+		any_moved |= t->moved;
+		if (t->moved)
 			continue;
-		if (t->installed > 0)
+		if (t->installed > 0 && t->found == 0)
 			loss_note(t);
-		t->installed = 0;
-		status_down(t);
+		t->installed = t->found;
+		if (!t->seen)
+			status_down(t);
 	}
+	return any_moved;
 }
 
 void vici_forget(struct ike_vici *v)
@@ -419,35 +433,6 @@ void vici_forget(struct ike_vici *v)
 }
 
 // ---- reasons ----
-
-const char *vici_reason(const char *line)
-{
-	static const struct {
-		const char *part, *why;
-	} reasons[] = {
-		{"giving up after ", "its gateway does not answer"},
-		{"MAC mismatched", "the pre-shared keys differ"},
-		{"no shared key found", "there is no pre-shared key for the identities"},
-		{"received AUTHENTICATION_FAILED",
-		 "its gateway does not accept us: the pre-shared key or the identities differ"},
-		{"received NO_PROPOSAL_CHOSEN", "its gateway accepts none of our proposals"},
-		{"no acceptable proposal found", "its gateway offers none of our proposals"},
-		{"received TS_UNACCEPTABLE", "its gateway accepts none of our networks"},
-		{"no acceptable traffic selectors found",
-		 "its gateway asks for none of the networks "
-		 "that it may have"},
-		{"unable to install", "its SAs were refused here"},
-		{"received DELETE for IKE_SA", "its gateway has ended it"},
-		{"received DELETE for ESP CHILD_SA", "its gateway has ended it"},
-		{"half open IKE_SA", "its gateway began and did not go on"},
-		{"duplicate IKE_SA", "its gateway has come anew"},
-	};
-
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
-		if (strstr(line, reasons[i].part) != NULL)
-			return reasons[i].why;
-	return NULL;
-}
 
 static void why_set(struct vici_tunnel *t, const char *why)
 {
