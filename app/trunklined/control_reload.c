@@ -127,11 +127,18 @@ static void customers_change(struct control *ctl, const struct config *old,
 	}
 	// A network that one customer has lost another may have got: first all withdraw.
 	for (unsigned i = 0; old != NULL && i < cfg->n_customers; i++) {
-		uint16_t id = customer_find(ctl, cfg->customers[i].name);
-		if (id == 0 || config_domain_equal(ctl->customer[id].config, &cfg->customers[i]))
+		const struct config_customer *is = &cfg->customers[i];
+		uint16_t id = customer_find(ctl, is->name);
+		if (id == 0)
 			continue;
-		ike_customer_drop(ctl, id); // their selectors are those of the old domain
-		customer_routes_withdraw(ctl, id);
+		const struct config_customer *was = ctl->customer[id].config;
+		bool same = config_domain_equal(was, is);
+		// Their selectors are those of the old domain, or IKE has no part any more: charon
+		// deletes what is its own, but has no knowledge of orphans.
+		if (!same || (was->ike != NULL && is->ike == NULL))
+			ike_customer_drop(ctl, id);
+		if (!same)
+			customer_routes_withdraw(ctl, id);
 	}
 	for (unsigned i = 0; i < cfg->n_customers; i++) {
 		const struct config_customer *is = &cfg->customers[i];

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "vici_bed.h"
 
+#include <errno.h>
 #include <rte_eal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +110,60 @@ static void test_child_states(void)
 	}
 }
 
+static bool answered;
+static struct err said;
+
+static void on_order(void *arg, int rc, const struct err *text)
+{
+	(void)arg;
+	check(rc == 0, "it is done: %s", text->text);
+	said = *text;
+	answered = true;
+}
+
+static void down(const char *name)
+{
+	struct err err;
+
+	answered = false;
+	check(ike_tunnel_order(ctl, IKE_TAKE_DOWN, name, on_order, NULL, &err) == -EINPROGRESS &&
+		      run_until(&answered, 2000),
+	      "%s is taken down", name);
+}
+
+static void test_orphans(void)
+{
+	orphans_make("acme", 0, 0x20001);
+	orphans_make("globex", 16, 0x20002);
+	check(strcmp(whose(ctl, 0), "acme") == 0 && ctl->sad->n == 4, "they work on");
+	terminate_why = "no matching SAs to terminate found";
+	tunnel("acme")->refused = true; // its connection
+	down("acme");
+	tunnel("acme")->refused = false;
+	check(strcmp(whose(ctl, 0), "nobody") == 0 &&
+		      ike_sas_of(ctl, customer_find(ctl, "acme")) == NULL,
+	      "nothing of it is left");
+	check(strstr(said.text, "acme is down; charon had no part") != NULL, "%s", said.text);
+	down("acme");
+	check(strcmp(said.text, "acme was down already") == 0, "%s", said.text);
+	check(strcmp(whose(ctl, 16), "globex") == 0 && ctl->sad->n == 2, "others' work on");
+	terminate_why = NULL;
+	down("globex");
+	check(strcmp(whose(ctl, 16), "nobody") == 0 && ctl->sad->n == 0,
+	      "with charon's own as well");
+	check(strcmp(said.text, "globex is down") == 0, "%s", said.text);
+}
+
+static void test_ike_goes(void)
+{
+	orphans_make("acme", 0, 0x20003);
+	check(reload(ctl) == 0 && ctl->sad->n == 2, "a reload without a change");
+	customer_write("acme", 1, 0, 0, -1);
+	check(reload(ctl) == 0, "ike goes from a customer's file");
+	check(ctl->sad->n == 0 && strcmp(whose(ctl, 0), "nobody") == 0, "and its tunnel with it");
+	check(tunnel("acme") == NULL && tunnel("globex") != NULL, "charon forgets it");
+}
+
 int main(void)
 {
 	char *eal[] = {"vici", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
@@ -125,6 +180,8 @@ int main(void)
 	test_reload_in_a_list();
 	test_events_in_a_list();
 	test_child_states();
+	test_orphans();
+	test_ike_goes();
 	bed_close();
 	files_remove();
 	printf("%u passed, %u failed\n", passed, failed);

@@ -200,6 +200,61 @@ void charon_restart(void)
 
 // ---- our end ----
 
+static struct ip_addr addr(uint32_t ip)
+{
+	return (struct ip_addr){.family = AF_INET, .v4.s_addr = htonl(ip)};
+}
+
+static struct feed_ts ts(uint32_t ip, uint32_t n)
+{
+	return (struct feed_ts){addr(ip), addr(ip + n - 1), 0, 65535, 0};
+}
+
+static int sa_make(const char *customer, unsigned x, uint32_t spi, bool inbound)
+{
+	struct feed_ts theirs = ts(0xc0000200u | x, 16), ours = ts(0xc6121e01u, 1);
+	struct ip_endpoint peer = {addr(0xcb007101u), 4500}, local = {addr(0xc6120a01u), 4500};
+	struct feed_sa s = {.spi = spi,
+			    .reqid = x + 1,
+			    .if_id = ike_number(customer),
+			    .flags = inbound ? FEED_INBOUND : 0,
+			    .src = inbound ? peer : local,
+			    .dst = inbound ? local : peer,
+			    .encr = 20,
+			    .encr_len = 20,
+			    .window = 64,
+			    .n_src = 1,
+			    .n_dst = 1,
+			    .src_ts = {inbound ? theirs : ours},
+			    .dst_ts = {inbound ? ours : theirs}};
+	struct err err;
+
+	memset(s.encr_key, (int)(spi & 0xff), 20);
+	return sad_add(ctl->sad, &s, &err);
+}
+
+void orphans_make(const char *customer, unsigned x, uint32_t spi)
+{
+	struct feed_policy p = {.dir = FEED_OUT,
+				.type = FEED_POLICY_IPSEC,
+				.priority = 100,
+				.reqid = x + 1,
+				.spi = spi | 0x80000,
+				.if_id = ike_number(customer),
+				.src_ts = ts(0xc6121e01u, 1),
+				.dst_ts = ts(0xc0000200u | x, 16)};
+	struct err err;
+
+	check(sa_make(customer, x, spi, true) == 0 &&
+		      sa_make(customer, x, spi | 0x80000, false) == 0 &&
+		      sad_policy_add(ctl->sad, &p, &err) == 0,
+	      "a tunnel of %s's", customer);
+	p.spi = 0;
+	p.priority = 200;
+	check(sad_policy_add(ctl->sad, &p, &err) == 0, "and a trap");
+	sad_orphan_all(ctl->sad);
+}
+
 void bed_open(void)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};

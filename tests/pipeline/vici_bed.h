@@ -26,4 +26,7 @@ void sa_tell(const char *event, const char *name, unsigned uid, const char *stat
 	     const char *children, bool up);
 void ike_rekey_tell(const char *name, unsigned uid);
 void list_end(void);
+
+// A customer's SAs and policy by the feed, as if it had come from an earlier life of charon.
+void orphans_make(const char *customer, unsigned x, uint32_t spi);
 void charon_restart(void); // the connection is lost

@@ -70,6 +70,9 @@ bool ike_feed_connected(const struct ike_feed *f);
 const struct ike_sa_list *ike_sas_of(const struct control *ctl, uint16_t customer);
 // A customer goes, or moves: its SAs go first.
 void ike_customer_drop(struct control *ctl, uint16_t customer);
+// Those of an earlier life of the IKE daemon go, which it cannot delete, and their policies. Returns
+// how many SAs.
+unsigned ike_orphans_drop(struct control *ctl, uint16_t customer);
 
 // ---- vici.c ----
 
@@ -103,7 +106,8 @@ enum ike_order {
 typedef void (*ike_answer)(void *arg, int rc, const struct err *text);
 // -EINPROGRESS: answer is called later. 0 (it was so already) or another negative errno: it is not, and err
 // has the line: -ENOENT no such customer or one without IKE, -ENOTCONN charon is away, -EINVAL it does not take the
-// customer's connection, -EDESTADDRREQ for IKE_UP without a gateway.
+// customer's connection (which keeps nothing from going down), -EDESTADDRREQ for IKE_UP without a
+// gateway.
 int ike_tunnel_order(struct control *ctl, enum ike_order order, const char *customer,
 		     ike_answer answer, void *arg, struct err *err);
 

@@ -434,6 +434,33 @@ void ike_customer_drop(struct control *ctl, uint16_t customer)
 	}
 }
 
+unsigned ike_orphans_drop(struct control *ctl, uint16_t customer)
+{
+	struct ike_sad *s = ctl->sad;
+	struct ike_policy *p, *next_policy;
+	struct ike_sa *sa, *next_sa;
+	unsigned n = 0;
+
+	if (s == NULL || customer == 0)
+		return 0;
+	for (p = TAILQ_FIRST(&s->policies[customer]); p != NULL; p = next_policy) {
+		next_policy = TAILQ_NEXT(p, link);
+		if (!p->orphan)
+			continue;
+		TAILQ_REMOVE(&s->policies[customer], p, link);
+		free(p);
+	}
+	activate_or_say(s, customer);
+	for (sa = TAILQ_FIRST(&s->of_customer[customer]); sa != NULL; sa = next_sa) {
+		next_sa = TAILQ_NEXT(sa, of_customer);
+		if (!sa->orphan)
+			continue;
+		sad_remove(s, sa);
+		n++;
+	}
+	return n;
+}
+
 int sad_open(struct control *ctl, struct ike_feed *feed, struct ike_sad **out, struct err *err)
 {
 	struct ike_sad *s = calloc(1, sizeof(*s));

@@ -94,16 +94,30 @@ static void up_done(struct ask *a, int rc, const char *why)
 	}
 }
 
+// charon knows nothing of SAs of before its last start, and packets go by them: we remove them.
 static void down_done(struct ask *a, int rc, const char *why)
 {
-	if (rc == 0)
-		finish(a, 0, "%s is down", a->name);
-	else if (strstr(why, "no matching SAs") != NULL)
-		finish(a, 0, "%s was down already", a->name);
-	else if (strstr(why, "terminating SA failed") != NULL || strstr(why, "not all") != NULL)
-		finish(a, 0, "%s is down; its gateway did not answer, and may not know", a->name);
-	else
+	struct control *ctl = a->vici->ctl;
+	bool none = rc < 0 && strstr(why, "no matching SAs") != NULL;
+	bool deaf = rc < 0 && (strstr(why, "terminating SA failed") != NULL ||
+			       strstr(why, "not all") != NULL);
+
+	if (rc < 0 && !none && !deaf) {
 		finish(a, rc, "%s: charon does not take it down: %s", a->name, why);
+		return;
+	}
+	unsigned orphans = ike_orphans_drop(ctl, customer_find(ctl, a->name));
+	if (deaf)
+		finish(a, 0, "%s is down; its gateway did not answer, and may not know", a->name);
+	else if (none && orphans > 0)
+		finish(a, 0,
+		       "%s is down; charon had no part in it since it was restarted, and its "
+		       "gateway may not know",
+		       a->name);
+	else if (none)
+		finish(a, 0, "%s was down already", a->name);
+	else
+		finish(a, 0, "%s is down", a->name);
 }
 
 static void rekey_done(struct ask *a, int rc, const char *why)
@@ -200,8 +214,8 @@ static void on_down(void *arg, const char *why)
 	       why);
 }
 
-static int order_check(struct control *ctl, const char *customer, struct vici_tunnel **t,
-		       struct err *err)
+static int order_check(struct control *ctl, enum ike_order order, const char *customer,
+		       struct vici_tunnel **t, struct err *err)
 {
 	uint16_t id = customer_find(ctl, customer);
 	const struct ike_vici *v = ctl->vici;
@@ -219,7 +233,7 @@ static int order_check(struct control *ctl, const char *customer, struct vici_tu
 			       "charon does not answer at %s; is it running? (systemctl status "
 			       "strongswan-starter)",
 			       ctl->config->ike_vici);
-	if ((*t)->refused)
+	if ((*t)->refused && order != IKE_TAKE_DOWN) // what is there can go
 		return err_set(err, -EINVAL, "%s: %s", customer, (*t)->status.why);
 	return 0;
 }
@@ -230,7 +244,7 @@ int ike_tunnel_order(struct control *ctl, enum ike_order order, const char *cust
 	static const struct vici_link_ops ops = {on_up, on_down, on_event};
 	static const struct timeval patience = {.tv_sec = PATIENCE_S};
 	struct vici_tunnel *t = NULL;
-	int rc = order_check(ctl, customer, &t, err);
+	int rc = order_check(ctl, order, customer, &t, err);
 
 	if (rc < 0)
 		return rc;
