@@ -110,6 +110,24 @@ static void test_child_states(void)
 	}
 }
 
+// What could not be made is not sent as nothing at all, for which charon would wait.
+static void test_not_made(void)
+{
+	struct vici_told *told[] = {&tunnel("acme")->conn, &tunnel("acme")->psk};
+
+	for (unsigned i = 0; i < RTE_DIM(told); i++) {
+		struct vici_told was = *told[i];
+		*told[i] = (struct vici_told){0};
+		charon_restart();
+		n_seen = 0;
+		check(run_until(&list_asked, 2000), "charon comes, and is asked for a list");
+		check(seen_of("load-conn") == 1 && seen_of("load-shared") == 1,
+		      "one customer's connection is told to it");
+		*told[i] = was;
+		list_end();
+	}
+}
+
 static bool answered;
 static struct err said;
 
@@ -180,6 +198,7 @@ int main(void)
 	test_reload_in_a_list();
 	test_events_in_a_list();
 	test_child_states();
+	test_not_made();
 	test_orphans();
 	test_ike_goes();
 	bed_close();

@@ -107,6 +107,8 @@ static void told_send(struct ike_vici *v, const struct vici_tunnel *t)
 {
 	struct loading *l;
 
+	if (t->psk.len == 0 || t->conn.len == 0) // could not be made: was said then
+		return;
 	if (!vici_link_is_up(v->link) || (l = calloc(1, sizeof(*l))) == NULL)
 		return;
 	l->vici = v;
