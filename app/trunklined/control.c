@@ -91,6 +91,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	ctl->before = ctl->now;
 	rates_take(ctl, &ctl->now);
 	punt_peers_publish(ctl);
+	mtu_second(ctl);
 }
 
 static void on_link(void *arg, unsigned port, bool up)
@@ -203,7 +204,7 @@ static int steps(struct control *ctl, struct err *err)
 		return rc;
 	if (cfg->ike_vici != NULL && (rc = ike_vici_open(ctl, cfg->ike_vici, &ctl->vici, err)) < 0)
 		return rc;
-	if ((rc = ng_server_start(ctl, &ctl->ng, err)) < 0)
+	if ((rc = mtu_open(ctl, err)) < 0 || (rc = ng_server_start(ctl, &ctl->ng, err)) < 0)
 		return rc;
 	return api_server_start(ctl->base, cfg->api_socket, cfg->api_group, ctl, &ctl->api, err);
 }
@@ -251,6 +252,7 @@ void control_stop(struct control *ctl)
 	ng_server_stop(ctl->ng);
 	event_drop(ctl->pump);
 	event_drop(ctl->second);
+	mtu_close(ctl);
 	ike_vici_close(ctl->vici);
 	event_drop(ctl->media_timer);
 	workers_stop(ctl);

@@ -79,6 +79,13 @@ struct rates {
 	struct flow_count customer_in[CUSTOMERS_MAX], customer_out[CUSTOMERS_MAX];
 };
 
+// control_mtu.c
+struct mtu_watch {
+	struct event *read; // of the raw socket; NULL: nothing is heard
+	unsigned left;      // messages that are looked at in this second
+	unsigned seconds;
+};
+
 struct control {
 	struct event_base *base;
 	char *config_path;
@@ -101,6 +108,7 @@ struct control {
 	struct trace *trace[WORKERS_MAX]; // of the last "trace start"
 	bool tracing;
 	struct event *pump, *second, *media_timer;
+	struct mtu_watch mtu;
 	time_t started;
 
 	struct customer_state customer[CUSTOMERS_MAX]; // 0 is none
@@ -121,6 +129,11 @@ struct control {
 int control_start(struct control **out, struct config *cfg, const char *path,
 		  struct event_base *base, struct err *err);
 void control_stop(struct control *ctl);
+
+// control_mtu.c: what routers say of the paths to gateways.
+int mtu_open(struct control *ctl, struct err *err);
+void mtu_second(struct control *ctl);
+void mtu_close(struct control *ctl);
 
 // control_plane.c: plane, workers, rings.
 int plane_open(struct control *ctl, struct err *err);

@@ -190,6 +190,7 @@ int sa_out_init(struct sa_out *sa, const struct sa_spec *spec, struct crypto *c,
 	if (spec->first_seq >= (spec->flags & SA_ESN ? UINT64_MAX : UINT32_MAX))
 		sa->flags |= SA_EXHAUSTED;
 	sa->customer = spec->customer;
+	sa->path_mtu = UINT16_MAX;
 	sa->seq = spec->first_seq;
 	sa->iv_base = random.iv_base;
 	sa->ip_id = random.ip_id;

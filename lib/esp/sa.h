@@ -124,13 +124,14 @@ struct sa_out {
 	uint32_t ip_id; // [w]
 	uint16_t n_selectors;
 	struct hkey_span hkey;
-	uint64_t exhausted;          // [w] packets refused because of SA_EXHAUSTED
+	uint16_t path_mtu; // to the peer: control writes, atomic; UINT16_MAX: as the port's
 	const struct selector *more; // selectors 1.., behind the struct
 	// line 2
 	struct selector selector;
 	// Where the peer is by now, or NULL: published by control, which then moves plane.route_gen. The
 	// worker takes it over before the next packet, and as often as it looks, to the same effect.
 	const struct sa_outer *moved;
+	uint64_t exhausted; // [w] packets refused because of SA_EXHAUSTED
 	struct keys keys __attribute__((aligned(64)));
 };
 

@@ -114,8 +114,12 @@ static inline uint8_t tier_one(struct worker *w, struct rte_mbuf *m)
 	}
 	const struct nexthop *nh = sa_nexthop(w, sa);
 	uint32_t len = esp_out_len(sa, m->data_len);
-	if (unlikely(nh != NULL && nh->kind == NH_ADJACENCY && len > nh->mtu))
-		return too_big(m, sa, nh->mtu);
+	if (likely(nh != NULL && nh->kind == NH_ADJACENCY)) {
+		uint16_t path = __atomic_load_n(&sa->path_mtu, __ATOMIC_RELAXED);
+		uint16_t mtu = path < nh->mtu ? path : nh->mtu;
+		if (unlikely(len > mtu))
+			return too_big(m, sa, mtu);
+	}
 	if (unlikely(!tier_admit(&c->out, len, w->now)))
 		return pkt_drop(m, DROP_TIER_OUT);
 	esp_out_prefetch(sa, m->data_len);

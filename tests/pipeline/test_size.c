@@ -53,6 +53,27 @@ static void mtu_told(struct world *w, unsigned k)
 	w->hop[HOP_OUTSIDE].mtu = 1500;
 }
 
+// So it is for a path beyond the port, once a router has told of it.
+static void path_told(struct world *w, unsigned k)
+{
+	struct sa_out *sa = w->tunnel[k].out;
+
+	sa->path_mtu = 1400;
+	udp_send(w, INSIDE, PLATFORM, 5060, PHONE(k), 1380, true);
+	world_run(w);
+	uint16_t told = told_mtu(w);
+	check(esp_out_len(sa, told) <= 1400 && esp_out_len(sa, told + 1u) > 1400,
+	      "customer %u: path of 1400, told %u", k, told);
+	world_mark(w);
+	udp_send(w, INSIDE, PLATFORM, 5060, PHONE(k), told, true);
+	check_out(w, "what fits the path", OUT_TUNNEL, k, 1);
+	world_mark(w);
+	udp_send(w, INSIDE, PLATFORM, 5060, PHONE(k), 1380, false);
+	check_out(w, "pieces for the path", OUT_TUNNEL, k, 2);
+	world_mark(w);
+	sa->path_mtu = UINT16_MAX;
+}
+
 // Fragments of one packet go by the rules that let the packet through, though only the first shows
 // ports.
 static void pieces(struct world *w, unsigned k)
@@ -163,6 +184,7 @@ void test_size(void)
 			return;
 		for (unsigned k = 1; k < CUSTOMERS; k++) {
 			mtu_told(&w, k);
+			path_told(&w, k);
 			pieces(&w, k);
 		}
 		check(tunnel_make(&w, GLOBEX, 0, 5060, 5060, &err) == 0, "tunnel: %s", err.text);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ping, ARP, routes, TTL, path MTU and link state: the PoP as its kernel and its neighbours see it."""
+import errno
 import socket
 import struct
 import time
@@ -142,7 +143,41 @@ def path_mtu(b, t):
     wire.drain(b.outside)
     b.send_inside(wire.udp(w.PLATFORM, 5060, w.PHONE, 5062, fits, flags=2))
     expect_equal(wire.udp_parts(esp_back(b, 1)[0])[4], fits, "what fits")
-    t.proved(f"ICMP announces {mtu}; {mtu} bytes pass in one piece")
+    told = router_says(b, fits, mtu)
+    t.proved(f"ICMP announces {mtu}; {mtu} bytes pass in one piece; once a router behind the gateway says 1400, "
+             f"{told}, also to the PoP's own kernel")
+
+
+def router_says(b, fits, before):
+    """A router between PoP and gateway has a smaller MTU. Who guesses at SPIs is not believed."""
+    tunnel = b.tunnels["acme"]
+    wire.drain(b.outside)
+    b.send_inside(wire.udp(w.PLATFORM, 5060, w.PHONE, 5062, fits, flags=2))
+    (outer,) = wire.frames_in(b.outside, wire.is_esp, count=1)
+    wrong = bytearray(outer[:28])
+    wrong[20] ^= 1
+    for quoted, wanted in ((bytes(wrong), before), (outer[:28], None)):
+        b.send(wire.ipv4("198.18.10.77", tunnel.pop, 1, wire.icmp(3, 4, 1400, quoted)))
+        time.sleep(0.3)
+        b.send_inside(wire.udp(w.PLATFORM, 5060, w.PHONE, 5062, bytes(before - 27), flags=2))
+        *_, mtu, _ = icmp_parts(wire.frames_in(b.inside, lambda ip: ip[9] == 1, count=1)[-1])
+        mtu &= 0xFFFF
+        expect(mtu == wanted if wanted else 1300 < mtu <= 1346, f"announced MTU {mtu}, before {before}")
+    b.send_inside(wire.udp(w.PLATFORM, 5060, w.PHONE, 5062, bytes(mtu - 28), flags=2))
+    (outer,) = wire.frames_in(b.outside, wire.is_esp, count=1)
+    expect(len(outer) <= 1400, f"{len(outer)} bytes outside")
+    kernel = b.world.pop.udp("0.0.0.0", 5099)
+    kernel.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
+    kernel.sendto(bytes(before - 28), (w.PHONE, 5062))
+    time.sleep(0.3)
+    try:
+        kernel.sendto(bytes(before - 28), (w.PHONE, 5062))
+    except OSError as e:
+        expect_equal(e.errno, errno.EMSGSIZE, "what the kernel says")
+    else:
+        expect(False, "the PoP's kernel has not heard what fits")
+    kernel.close()
+    return mtu
 
 
 def fragmentation(b, t):

@@ -101,6 +101,12 @@ def frames_in(sock, wanted, timeout=3.0, count=None):
     return found
 
 
+def icmp(kind, code, rest, quoted):
+    """An ICMP message; rest is the second word of its header."""
+    head = struct.pack("!BBHL", kind, code, 0, rest)
+    return head[:2] + struct.pack("!H", checksum(head + quoted)) + head[4:] + quoted
+
+
 def is_esp(ip):
     return ip[9] == 50 or (ip[9] == 17 and struct.unpack_from("!H", ip, 20)[0] == 4500)
 
