@@ -34,6 +34,10 @@ static void test_refused(void)
 	check(ask(FEED_SA_ADD, &m) == -EPERM && strstr(msg.text, "media address") != NULL,
 	      "selectors of our side that are not ours: %s", msg.text);
 	m = sa_msg(0x10101, true);
+	m.sa.src.addr = addr(GLOBEX);
+	check(ask(FEED_SA_ADD, &m) == -EPERM && strstr(msg.text, "of globex's domain") != NULL,
+	      "a gateway in a domain: %s", msg.text);
+	m = sa_msg(0x10101, true);
 	m.sa.encr = 3;
 	check(ask(FEED_SA_ADD, &m) == -ENOTSUP, "3DES: %s", msg.text);
 	m = sa_msg(0x51001, true); // the configuration's SA has 0x1001
