@@ -297,6 +297,9 @@ int control_sa_check(struct control *ctl, const char *customer, const struct con
 		return err_set(
 			err, -EINVAL,
 			"key_out is the same as key_in; each direction needs a key of its own");
+	int rc = control_peer_check(ctl->config, &sa->peer.addr, err);
+	if (rc < 0)
+		return rc;
 	for (unsigned i = 0; id != 0 && i < sa->n_remote; i++) {
 		char text[IP_PREFIX_STRLEN];
 		if (!config_in_domain(ctl->customer[id].config, &sa->remote_nets[i]))

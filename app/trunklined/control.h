@@ -16,7 +16,7 @@ struct control;
 int control_sa_add(struct control *ctl, const char *customer, const struct config_sa *sa,
 		   struct err *err);
 // What the configuration is checked for, too: -EINVAL if both directions have one key, or a remote network is
-// outside the customer's encryption domain.
+// outside the customer's encryption domain; -EPERM if the peer lies in one.
 int control_sa_check(struct control *ctl, const char *customer, const struct config_sa *sa,
 		     struct err *err);
 // Takes away the pair whose inbound SPI this is.

@@ -194,3 +194,21 @@ void customer_remove(struct control *ctl, uint16_t id)
 	free(ctl->customer[id].ike);
 	ctl->customer[id] = (struct customer_state){0};
 }
+
+int control_peer_check(const struct config *cfg, const struct ip_addr *peer, struct err *err)
+{
+	char text[IP_ADDR_STRLEN], net[IP_PREFIX_STRLEN];
+
+	for (unsigned i = 0; i < cfg->n_customers; i++) {
+		const struct config_customer *c = &cfg->customers[i];
+		for (unsigned j = 0; j < c->n_domain; j++)
+			if (ip_prefix_contains(&c->domain[j], peer))
+				return err_set(
+					err, -EPERM,
+					"the gateway %s lies in %s, of %s's domain, which is "
+					"reached through a tunnel",
+					ip_addr_str(peer, text), ip_prefix_str(&c->domain[j], net),
+					c->name);
+	}
+	return 0;
+}

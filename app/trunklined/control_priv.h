@@ -130,6 +130,10 @@ int control_start(struct control **out, struct config *cfg, const char *path,
 		  struct event_base *base, struct err *err);
 void control_stop(struct control *ctl);
 
+// control_customer.c: whether a peer may have an SA. -EPERM if it lies in an encryption domain: its ESP would go into
+// the tunnel that it makes. The configuration is checked for that; other gateways are known only when they come.
+int control_peer_check(const struct config *cfg, const struct ip_addr *peer, struct err *err);
+
 // control_mtu.c: what routers say of the paths to gateways.
 int mtu_open(struct control *ctl, struct err *err);
 void mtu_second(struct control *ctl);

@@ -11,7 +11,8 @@ static uint32_t source_of(const struct worker *w, struct rte_mbuf *m)
 	const struct pkt_cold *cold = pkt_cold(m);
 
 	if (cold->icmp_type == ICMP_UNREACHABLE && cold->icmp_code == ICMP_FRAG_NEEDED &&
-	    (pkt_tag(m)->flags & (PKT_OURS | PKT_FROM_TUNNEL)))
+	    ((pkt_tag(m)->flags & (PKT_OURS | PKT_FROM_TUNNEL)) ||
+	     tunnel_to(w->plane, pkt_ip(m)->src_addr) != 0)) // from one tunnel into another
 		return pkt_ip(m)->dst_addr;
 	return w->plane->port[pkt_port(m)].ip;
 }

@@ -37,6 +37,10 @@ static void test_refused(void)
 	m.sa.src.addr = addr(GLOBEX);
 	check(ask(FEED_SA_ADD, &m) == -EPERM && strstr(msg.text, "of globex's domain") != NULL,
 	      "a gateway in a domain: %s", msg.text);
+	check(sa_add(0x10101, true, 0) == 0, "an SA");
+	check(update(0x10101, true, PEER, GLOBEX, 0, false) == -EPERM, "it moves into a domain: %s",
+	      msg.text);
+	check(sa_del(0x10101, true) == 0, "it goes");
 	m = sa_msg(0x10101, true);
 	m.sa.encr = 3;
 	check(ask(FEED_SA_ADD, &m) == -ENOTSUP, "3DES: %s", msg.text);

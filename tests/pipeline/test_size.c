@@ -159,6 +159,29 @@ static void plain(struct world *w)
 	call_free(call);
 }
 
+// From one tunnel into another that is narrower: who sent it is told by the address that it spoke to.
+static void between(struct world *w)
+{
+	const struct allow_rule any = {.port_hi = 65535};
+	struct pkt p;
+
+	allow_set(w, GLOBEX, &any, 1);
+	w->tunnel[GLOBEX].out->path_mtu = 700;
+	udp_make(&p, PHONE(WIDE), 5060, PHONE(GLOBEX), 5060, NULL, 900);
+	p.ip[6] = DF;
+	ip_fix(&p);
+	esp_make(w, &p, WIDE);
+	pkt_send(w, OUTSIDE, &p, false);
+	world_run(w);
+	check(drops(w, DROP_TOO_BIG) == 1 && w->n_out == 1 && w->out[0].kind == OUT_TUNNEL &&
+		      w->out[0].customer == WIDE &&
+		      ((const struct rte_ipv4_hdr *)w->out[0].ip)->src_addr ==
+			      rte_cpu_to_be_32(PHONE(GLOBEX)),
+	      "from tunnel to tunnel, too big: %u out", w->n_out);
+	world_mark(w);
+	w->tunnel[GLOBEX].out->path_mtu = UINT16_MAX;
+}
+
 // ICMP errors are limited, and buffers come back.
 static void icmp_limit(struct world *w)
 {
@@ -191,6 +214,7 @@ void test_size(void)
 		pieces(&w, GLOBEX);
 		too_narrow(&w);
 		plain(&w);
+		between(&w);
 		icmp_limit(&w);
 		check(rte_mempool_avail_count(w.pool) == w.buffers, "buffers are back");
 		world_close(&w);

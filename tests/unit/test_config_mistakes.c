@@ -178,6 +178,22 @@ Test(config_mistakes, least_buffers)
 	fclose(sink);
 }
 
+// Who has not said how many has as many as are needed.
+Test(config_mistakes, default_buffers)
+{
+	static const char text[] =
+		"pop: p\nworkers: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]\nports:\n"
+		"- {name: in0, device: '0000:3b:00.0', addresses: [198.18.0.1/24]}\n"
+		"- {name: out0, device: '0000:3b:00.1', addresses: [198.18.1.1/24]}\n";
+	const struct config_source m = {"main", text, strlen(text), 0};
+	const struct config_machine machine = {12, NULL};
+	struct config *c = NULL;
+
+	cr_assert_eq(config_load_sources(&machine, &m, NULL, 0, &c, stderr), 0);
+	cr_expect_gt(c->mbufs, 65536);
+	config_free(c);
+}
+
 // A file cut off at any byte is never taken for a whole one silently, and nothing breaks.
 Test(config_mistakes, truncated_at_every_length)
 {

@@ -16,6 +16,9 @@ struct item {
 	size_t len;
 };
 
+// Of an item that is a gateway. A macro, because KEY's text lives as long as the block around it.
+#define GATEWAY_KEY(i) ((i)->index == UINT32_MAX ? "gateway" : KEY("sas[%u].peer", (i)->index))
+
 static const struct config_file *file_of(const struct config_build *b, const struct item *i)
 {
 	return &b->customers[i->customer].f;
@@ -80,11 +83,6 @@ static int names_check(struct config_build *b)
 	return 0;
 }
 
-static const char *gateway_key(const struct item *x)
-{
-	return x->index == UINT32_MAX ? "gateway" : KEY("sas[%u].peer", x->index);
-}
-
 // Gateways: one customer's each, and not another customer's SA's peer.
 static int gateways_check(struct config_build *b)
 {
@@ -112,7 +110,7 @@ static int gateways_check(struct config_build *b)
 			continue;
 		char text[INET_ADDRSTRLEN];
 		inet_ntop(AF_INET, x->p, text, sizeof(text));
-		mistake(file_of(b, x), gateway_key(x),
+		mistake(file_of(b, x), GATEWAY_KEY(x),
 			"%s is already %s's; two customers cannot share a gateway", text,
 			who(b, y->customer));
 	}
@@ -164,7 +162,7 @@ static void domains_sweep(struct config_build *b, struct item *items, size_t n)
 			depth--;
 		if (items[i].out) { // its ESP would go into the tunnel that it makes
 			if (depth > 0)
-				mistake(file_of(b, &items[i]), gateway_key(&items[i]),
+				mistake(file_of(b, &items[i]), GATEWAY_KEY(&items[i]),
 					"%s lies in %s, of %s's domain; a domain is reached "
 					"through "
 					"its tunnel, so leave gateways out of it",

@@ -23,7 +23,8 @@
 	  "enough.")                                                                             \
 	K(T, UINT, megabytes, OPT, 64, 1048576, "768", "Memory for packets and tables, in MiB.") \
 	K(T, UINT, mbufs, OPT, 4096, 16777216, "65536",                                          \
-	  "Packet buffers of all ports; each takes 2,432 bytes of `megabytes`.")
+	  "Packet buffers of all ports, and more by themselves where the default is too few; "   \
+	  "each takes 2,432 bytes of `megabytes`.")
 
 #define KEYS_limits(K, T)                                                                         \
 	K(T, UINT, calls, OPT, 1, 500000, "50000", "Calls at a time.")                            \

@@ -9,6 +9,8 @@
 // What one packet buffer takes: 2,176 bytes of data and headroom, rte_mbuf, mempool header.
 #define MBUF_BYTES 2432
 
+#define MBUFS_DEFAULT 65536 // or what is needed, if that is more
+
 // What a thread's cache of the pool holds at most: half more than its size (edge/device_priv.h).
 #define CACHE_MOST 768
 // Of one worker: packets that wait for their SA (worker.h), copies that wait for the recorder.
@@ -113,8 +115,12 @@ int config_build_memory(struct config_build *b)
 	struct config *c = b->c;
 	c->hugepages = (enum config_hugepages)enum_or(raw->hugepages, HUGE_AUTO);
 	c->memory_mb = (unsigned)uint_or(raw->megabytes, 768);
-	c->mbufs = (unsigned)uint_or(raw->mbufs, 65536);
-	if (c->n_workers != 0)
-		mbufs_check(b, raw);
+	c->mbufs = (unsigned)uint_or(raw->mbufs, MBUFS_DEFAULT);
+	if (c->n_workers == 0)
+		return 0;
+	uint64_t least = mbufs_needed(c, rings_hold(c));
+	if (raw->mbufs == NULL && least > c->mbufs && least <= UINT32_MAX)
+		c->mbufs = (unsigned)least;
+	mbufs_check(b, raw);
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,14 @@ static void link_or_addr(struct mirror *m, const struct nlmsghdr *msg)
 			resync_schedule(m);
 }
 
+// Those of IPv6 do not. Groups have no family.
+static bool nexthop_concerns(const struct nlmsghdr *msg)
+{
+	const struct nhmsg *nh = mnl_nlmsg_get_payload(msg);
+
+	return mnl_nlmsg_get_payload_len(msg) >= sizeof(*nh) && nh->nh_family != AF_INET6;
+}
+
 static int message(const struct nlmsghdr *msg, void *mirror)
 {
 	struct mirror *m = mirror;
@@ -137,7 +146,8 @@ static int message(const struct nlmsghdr *msg, void *mirror)
 		break;
 	case RTM_NEWNEXTHOP: // by ip nexthop: routes change or go with it, and nothing says which
 	case RTM_DELNEXTHOP:
-		resync_schedule(m);
+		if (nexthop_concerns(msg))
+			resync_schedule(m);
 		break;
 	default:
 		break;

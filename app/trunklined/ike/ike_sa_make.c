@@ -127,26 +127,6 @@ static int selectors_fill(const struct config *cfg, const struct config_customer
 	return 0;
 }
 
-// Its ESP would go into the tunnel that it makes. The configuration's own gateways were checked for that; others are
-// known only now.
-static int peer_check(const struct config *cfg, const struct ip_addr *peer, struct err *err)
-{
-	char text[IP_ADDR_STRLEN], net[IP_PREFIX_STRLEN];
-
-	for (unsigned i = 0; i < cfg->n_customers; i++) {
-		const struct config_customer *c = &cfg->customers[i];
-		for (unsigned j = 0; j < c->n_domain; j++)
-			if (ip_prefix_contains(&c->domain[j], peer))
-				return err_set(
-					err, -EPERM,
-					"the gateway %s lies in %s, of %s's domain, which is "
-					"reached through a tunnel",
-					ip_addr_str(peer, text), ip_prefix_str(&c->domain[j], net),
-					c->name);
-	}
-	return 0;
-}
-
 static uint16_t window_of(unsigned wanted)
 {
 	uint16_t w = SA_WINDOW_MIN;
@@ -196,7 +176,7 @@ int ike_sa_make(struct control *ctl, struct ike_sa *sa, const struct feed_sa *f,
 		.material = material,
 		.first_seq = first_seq(f),
 	};
-	int rc = peer_check(ctl->config, &spec.peer.addr, err);
+	int rc = control_peer_check(ctl->config, &spec.peer.addr, err);
 	if (rc < 0 || (rc = selectors_fill(ctl->config, cs->config, f, &spec, err)) < 0)
 		return rc;
 	memcpy(material, f->encr_key, f->encr_len);

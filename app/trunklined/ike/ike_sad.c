@@ -261,7 +261,9 @@ static int sa_move(struct ike_sad *s, struct ike_sa *sa, const struct feed_updat
 	int rc;
 
 	if ((rc = endpoint_check(&u->src, u->encap, err)) < 0 ||
-	    (rc = endpoint_check(&u->dst, u->encap, err)) < 0)
+	    (rc = endpoint_check(&u->dst, u->encap, err)) < 0 ||
+	    (rc = control_peer_check(s->ctl->config, sa->inbound ? &u->src.addr : &u->dst.addr,
+				     err)) < 0)
 		return rc;
 	if (!sa->inbound && (rc = move_out(s, sa, u, err)) < 0)
 		return rc;

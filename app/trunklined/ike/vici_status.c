@@ -296,7 +296,7 @@ static void ike_updown(struct ike_vici *v, const struct vici_in *message, bool u
 	struct vici_tunnel *t = vici_find(v, s.name);
 	if (t == NULL)
 		return;
-	t->moved = true;
+	t->moved |= up || s.uid == t->uid;
 	if (up) {
 		s.status.state = IKE_ESTABLISHED;
 		status_set(t, &s);
@@ -405,8 +405,12 @@ bool vici_list_end_all(struct ike_vici *v)
 
 	TAILQ_FOREACH (t, &v->tunnels, link) {
 		any_moved |= t->moved;
-		if (t->moved)
+		if (t->moved) {
+			// Events before the first list had nothing to count from.
+			if (!v->listed && t->installed < t->found)
+				t->installed = t->found;
 			continue;
+		}
 		if (t->installed > 0 && t->found == 0)
 			loss_note(t);
 		t->installed = t->found;

@@ -311,7 +311,7 @@ int recording_start(struct recorder *r, const char *call_id, struct recording **
 	struct recording *rec;
 
 	// The thread makes the file; what it would find out too late for the caller is asked here.
-	if (access(r->dir, W_OK | X_OK) < 0)
+	if (faccessat(AT_FDCWD, r->dir, W_OK | X_OK, AT_EACCESS) < 0)
 		return err_set(err, -errno, "recordings %s: %s", r->dir, strerror(errno));
 	if ((rec = calloc(1, sizeof(*rec))) == NULL)
 		return err_set(err, -ENOMEM, "no memory for a recording");

@@ -158,8 +158,9 @@ static int sections_check(const struct ng_ask *k, struct ng_branch *b, unsigned 
 	return rc;
 }
 
-// other: another phone answers than the last time.
-static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x, bool other)
+// other: another phone answers than the last time. *took: streams are its own now, as far as it went.
+static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x, bool other,
+		     bool *took)
 {
 	const struct ng_offer *o = b->offer[x];
 	const struct sdp *sdp = &k->all->sdp;
@@ -185,6 +186,7 @@ static int answer_do(const struct ng_ask *k, struct ng_branch *b, unsigned x, bo
 		}
 		if ((rc = stream_answer(k, b, x, i, w, other, &lines[i], &mux)) < 0)
 			break;
+		*took = true;
 		ng_section_change(k, i, &b->stream[i], x, mux, sc);
 		ng_codecs_strip(k, &sdp->section[i], false, sc->strip);
 		sc->rtcp_mux = mux ? SDP_ON : SDP_OFF;
@@ -222,16 +224,17 @@ int ng_answer_to(const struct ng_ask *k, struct ng_branch *b, unsigned x, struct
 	struct ng_side *s = &b->side[!x];
 	const char *was = ng_tag_of(s);
 	bool known = ng_tag_has(s, tag), other = was != NULL && !ng_text_is(was, tag);
+	bool took = false;
 	int rc;
 
 	call->last_signal = time(NULL);
 	ng_branch_settle(b);
 	if ((rc = ng_branch_keys(k, b)) < 0 || (rc = ng_tag_use(s, tag, k->err)) < 0)
 		return rc;
-	if ((rc = ng_label_take(k, s)) < 0 || (rc = answer_do(k, b, x, other)) < 0) {
-		if (!known)
+	if ((rc = ng_label_take(k, s)) < 0 || (rc = answer_do(k, b, x, other, &took)) < 0) {
+		if (!known && !took)
 			ng_tag_forget(s, tag);
-		else if (other)
+		else if (other && !took)
 			ng_tag_use(s, (struct ng_str){was, (uint32_t)strlen(was)}, k->err);
 		return rc;
 	}
