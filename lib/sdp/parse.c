@@ -107,8 +107,10 @@ static int read_types(struct sdp_reader *r, struct scan *s)
 		if (word.len == 0)
 			break;
 		if (!scan_number(&w, 127, &type) || w.at != w.end) {
-			if (sec->port == 0) // "*", "-" and the like: nobody takes it
+			if (sec->port == 0) { // "*", "-" and the like: nobody takes it
+				sec->odd_formats = true;
 				continue;
+			}
 			return sdp_mistake(r, -EINVAL,
 					   "payload type \"%s\" is no number of 0 to 127",
 					   sdp_quote(word, quote));

@@ -223,6 +223,10 @@ static void put_media(struct writer *w, const struct edit *e, const struct sdp_l
 	const char *end = w->sdp->text + line->at + line->len;
 	char port[8];
 
+	if (e->port == sec->port && !proto_changes(e) && !types_change(e)) {
+		keep(w, line);
+		return;
+	}
 	put_text(w, "m=");
 	put_span(w, sec->media);
 	snprintf(port, sizeof(port), " %u ", e->port);
@@ -236,14 +240,6 @@ static void put_media(struct writer *w, const struct edit *e, const struct sdp_l
 	else
 		put(w, formats, (size_t)(end - formats));
 	keep_end(w, line);
-}
-
-static void media_line(struct writer *w, const struct edit *e, const struct sdp_line *line)
-{
-	if (e->port == e->sec->port && !proto_changes(e) && !types_change(e))
-		keep(w, line);
-	else
-		put_media(w, e, line);
 }
 
 // c= of a section that has none of its own stands after m= and i=.
@@ -425,7 +421,7 @@ static int write_section(struct writer *w, const struct sdp_change *change, unsi
 	if (c->pass)
 		keep(w, &sdp->line[sec->first_line]);
 	else
-		media_line(w, &e, &sdp->line[sec->first_line]);
+		put_media(w, &e, &sdp->line[sec->first_line]);
 	for (unsigned n = sec->first_line + 1u; n < last; n++) {
 		const struct sdp_line *line = &sdp->line[n];
 		if (line->len == 0 || sdp->text[line->at] != 'i')
@@ -470,6 +466,10 @@ static int check_change(const struct sdp *sdp, const struct sdp_change *c, struc
 		if (sec->proto != SDP_PROTO_OTHER && port_of(sec, s) != 0 &&
 		    !(sec->types[0] & ~s->strip[0]) && !(sec->types[1] & ~s->strip[1]))
 			return err_set(err, -EINVAL, "SDP line %u: no payload type would be left",
+				       sec->first_line + 1u);
+		if (sec->odd_formats && port_of(sec, s) != 0)
+			return err_set(err, -EINVAL,
+				       "SDP line %u: it has formats that are no payload types",
 				       sec->first_line + 1u);
 		if (check_text(s->mid, "a=mid", " \r\n", err) < 0 ||
 		    check_text(s->label, "a=label", " \r\n", err) < 0)

@@ -101,6 +101,7 @@ struct sdp_section {
 	struct ip_endpoint
 		rtcp;        // a=rtcp: port, and the address if it is given; port 0: no such line
 	bool own_connection; // has a c= of its own
+	bool odd_formats;    // rejected, with formats that are no payload types: it can get no port
 	bool rtcp_mux, rtcp_mux_only;
 	bool ice,
 		dtls; // has candidates or ICE credentials; a fingerprint (its own or the session's)
@@ -196,7 +197,7 @@ struct sdp_change {
 };
 
 // Writes the changed text to out. Returns its length (no NUL is written), -ENOSPC if it is longer than
-// size, -EINVAL if a section that has a port would be left without any payload type, or if a text of
+// size, -EINVAL if a section that has a port would be left without any payload type or with other formats, or if a text of
 // the change has a line break in it. A change of zeros writes the text as it is. A passed section that has its
 // address from the session gets a c= of its own if the session's changes.
 int sdp_rewrite(const struct sdp *sdp, const struct sdp_change *change, char *out, size_t size,

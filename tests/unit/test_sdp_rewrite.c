@@ -228,6 +228,8 @@ Test(sdp_rewrite, codecs_stripped)
 	first->strip[0] = first->strip[1] = 0;
 	first->port = 5;
 	cr_expect_eq(rewrite("v=0\nm=audio 0 RTP/AVP\n"), -EINVAL);
+	cr_expect_eq(rewrite("v=0\nm=audio 0 RTP/AVP * 0\n"), -EINVAL);
+	cr_expect_str_eq(err.text, "SDP line 2: it has formats that are no payload types");
 	first->proto = SDP_RTP_AVP;
 	cr_expect_eq(rewrite("v=0\nm=image 4 udptl t38\n"), -EINVAL);
 	cr_expect_str_eq(err.text, "SDP line 2: this media is no RTP, and can't become RTP/AVP");
